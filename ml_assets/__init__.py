@@ -1,0 +1,1 @@
+"""A production machine-learning system as one graph of assets."""

@@ -1,0 +1,1 @@
+"""Asset checks, one property a file."""

@@ -1,0 +1,1 @@
+"""Components offered to ``dg``."""

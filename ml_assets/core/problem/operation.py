@@ -1,0 +1,71 @@
+"""How the model is served, watched, labelled and renewed."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from ml_assets.core.problem.base import Declaration, Duration, PositiveDuration
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Quality(Declaration):
+    """How much bad data a partition may hold."""
+
+    max_rejected: Share = Field(default=0.05, description="Share of rejected rows that blocks.")
+    min_rows: NonNegativeInt = Field(default=0, description="Rows a partition should hold.")
+    volume_drop: Share = Field(
+        default=0.5, description="Warn when a partition holds this share fewer rows than usual."
+    )
+    max_gap: PositiveDuration | None = Field(
+        default=None, description="Warn when no row comes for longer than this."
+    )
+
+
+class Serving(Declaration):
+    """How the champion answers."""
+
+    max_rows: PositiveInt = Field(default=1000, description="Rows in one request.")
+    latency_ms: PositiveFloat = Field(
+        default=200.0, description="Median time to answer one row that a release must keep."
+    )
+    unknown_category: Literal["accept", "reject"] = "accept"
+
+
+class Monitoring(Declaration):
+    """How production is watched. Windows are whole hours."""
+
+    window: PositiveDuration = Field(default="PT1H", validate_default=True)
+    scales: tuple[PositiveInt, ...] = Field(
+        default=(1, 4, 24), description="Window lengths that are tested, in windows."
+    )
+    min_rows: PositiveInt = Field(default=200, description="Rows a verdict needs, at least.")
+    min_effect: PositiveFloat = Field(
+        default=0.1, description="Smallest change that counts, in standard deviations."
+    )
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
+    reference_windows: PositiveInt = Field(
+        default=40, description="Windows of the training data that calibrate the test, at most."
+    )
+
+
+class Retraining(Declaration):
+    """When a new cutoff is trained."""
+
+    cron: str | None = Field(default=None, description="Regular retraining, drift or not.")
+    on_drift: bool = True
+    cooldown: Duration = Field(default="P1D", validate_default=True)
+    max_per_day: PositiveInt = 2
+
+
+class Labelling(Declaration):
+    """Which production rows are sent to be labelled."""
+
+    daily_budget: NonNegativeInt = Field(default=0, description="Rows a day; 0 turns it off.")
+    audit_share: Share = Field(default=0.5, description="Part of the budget drawn at random.")
+
+
+class Alerts(Declaration):
+    """Whom to tell. The log is always told."""
+
+    webhook: str | None = Field(default=None, description="Address that gets a JSON POST.")

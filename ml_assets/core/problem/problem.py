@@ -1,0 +1,131 @@
+"""The problem: what a user declares, whole."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from ml_assets.core.errors import nearest
+from ml_assets.core.problem.base import Declaration
+from ml_assets.core.problem.learning import (
+    METRICS,
+    ROW_LOSSES,
+    Baseline,
+    Candidate,
+    Evaluation,
+    Features,
+    Gates,
+    Label,
+    Search,
+    Slice,
+    Task,
+)
+from ml_assets.core.problem.operation import (
+    Alerts,
+    Labelling,
+    Monitoring,
+    Quality,
+    Retraining,
+    Serving,
+)
+from ml_assets.core.problem.source import Reference, Source
+from ml_assets.core.problem.time import EventTime, Partitions
+
+
+class Duplicates(Declaration):
+    """What happens to several rows with the same keys and event time."""
+
+    keep: str = Field(
+        default="last",
+        pattern=r"^(first|last|none)$",
+        description="Which one stays, in order of arrival; the others are rejected and counted.",
+    )
+
+
+class Problem(Declaration):
+    """A supervised problem, from its source to its retraining."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Key prefix of everything it yields."
+    )
+    description: str = ""
+    owners: tuple[str, ...] = Field(default=(), description="Dagster owners, such as team:plant.")
+    task: Task
+    source: Source
+    time: EventTime
+    partitions: Partitions
+    keys: tuple[str, ...] = Field(default=(), description="Columns that name the entity.")
+    duplicates: Duplicates = Duplicates()
+    after_event: tuple[str, ...] = Field(
+        default=(), description="Columns known only after the event: never features."
+    )
+    references: dict[str, Reference] = Field(default={}, description="Tables joined by key.")
+    quality: Quality = Quality()
+    label: Label
+    features: Features = Features()
+    evaluation: Evaluation = Evaluation()
+    baselines: tuple[Baseline, ...] = Field(default=({"kind": "typical"},), validate_default=True)
+    candidates: tuple[Candidate, ...] = Field(min_length=1)
+    search: Search = Search()
+    metrics: tuple[str, ...] = Field(
+        default=(), description="Metrics to report, the primary one first."
+    )
+    slices: tuple[Slice, ...] = ()
+    gates: Gates = Gates()
+    serving: Serving = Serving()
+    monitoring: Monitoring = Monitoring()
+    retraining: Retraining = Retraining()
+    labelling: Labelling = Labelling()
+    alerts: Alerts = Alerts()
+    seed: int = Field(default=0, description="Seed of everything random in training.")
+
+    @model_validator(mode="after")
+    def _metrics_fit_the_task(self) -> Self:
+        fitting = [metric for metric, tasks in METRICS.items() if self.task in tasks]
+        for metric in self.metrics:
+            if metric not in fitting:
+                message = f"Metric {metric!r} is not for {self.task}. {nearest(metric, fitting)}"
+                raise ValueError(message)
+        if self.metrics and self.metrics[0] not in ROW_LOSSES:
+            able = [metric for metric in fitting if metric in ROW_LOSSES]
+            message = (
+                f"The primary metric {self.metrics[0]!r} is not a mean over rows, so a paired "
+                f"test cannot compare it. Put one of {able} first."
+            )
+            raise ValueError(message)
+        if not self.metrics:
+            object.__setattr__(self, "metrics", tuple(fitting))
+        return self
+
+    @model_validator(mode="after")
+    def _gap_covers_the_label_delay(self) -> Self:
+        gap = self.evaluation.gap
+        if gap is not None and gap < self.label.delay:
+            message = (
+                f"evaluation.gap ({gap}) is shorter than label.delay ({self.label.delay}): a fold "
+                "would be trained on labels that were not known. Lengthen the gap or leave it out."
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [candidate.name for candidate in self.candidates]
+        names += [baseline.name for baseline in self.baselines]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            message = f"Candidates and baselines need names of their own; used twice: {twice}."
+            raise ValueError(message)
+        if self.label.column in self.after_event:
+            message = f"label.column {self.label.column!r} need not stand in after_event."
+            raise ValueError(message)
+        return self
+
+    @property
+    def primary_metric(self) -> str:
+        """Metric the gate compares."""
+        return self.metrics[0]
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Columns that name one row: the entity's keys and the event time."""
+        return (*self.keys, "event_time")

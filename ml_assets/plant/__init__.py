@@ -1,0 +1,1 @@
+"""The simulated physical plant and its truth. It knows no learning."""

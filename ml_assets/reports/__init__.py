@@ -1,0 +1,1 @@
+"""Pages for people: the evaluation report, the model card, the plots. Values in, text out."""

@@ -1,0 +1,1 @@
+"""Dagster resources: thin shells around ``ml_assets.storage``."""

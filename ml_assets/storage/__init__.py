@@ -1,0 +1,1 @@
+"""Where things live: lake, ledger, artefacts, profiles, sources. It knows no Dagster."""
