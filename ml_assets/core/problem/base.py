@@ -18,9 +18,7 @@ def _name_the_valid_fields(schema: dict[str, Any]) -> None:
 class Declaration(BaseModel):
     """Part of a problem: read once, never changed, nothing unknown in it."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra=_name_the_valid_fields
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_name_the_valid_fields)
 
     @model_validator(mode="before")
     @classmethod

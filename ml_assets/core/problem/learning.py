@@ -78,7 +78,9 @@ class Baseline(Declaration):
     @model_validator(mode="after")
     def _has_a_period_if_seasonal(self) -> Self:
         if (self.kind == "seasonal") != (self.period is not None):
-            message = "A baseline of kind 'seasonal' needs a 'period' (such as P7D); others have none."
+            message = (
+                "A baseline of kind 'seasonal' needs a 'period' (such as P7D); others have none."
+            )
             raise ValueError(message)
         return self
 
@@ -165,8 +167,12 @@ class Gates(Declaration):
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     min_rows: PositiveInt = Field(default=100, description="Rows to compare on, at least.")
-    at_most: dict[str, float] = Field(default={}, description="Metric -> highest value let through.")
-    at_least: dict[str, float] = Field(default={}, description="Metric -> lowest value let through.")
+    at_most: dict[str, float] = Field(
+        default={}, description="Metric -> highest value let through."
+    )
+    at_least: dict[str, float] = Field(
+        default={}, description="Metric -> lowest value let through."
+    )
 
     @field_validator("at_most", "at_least")
     @classmethod

@@ -1,5 +1,6 @@
 """The problem: what a user declares, whole."""
 
+from datetime import timedelta
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -29,6 +30,8 @@ from ml_assets.core.problem.operation import (
 )
 from ml_assets.core.problem.source import Reference, Source
 from ml_assets.core.problem.time import EventTime, Partitions
+
+WEEK = timedelta(days=7)
 
 
 class Duplicates(Declaration):
@@ -124,6 +127,12 @@ class Problem(Declaration):
     def primary_metric(self) -> str:
         """Metric the gate compares."""
         return self.metrics[0]
+
+    @property
+    def label_reach(self) -> timedelta:
+        """Age up to which past labels are read, by features and by baselines."""
+        periods = [baseline.period or WEEK for baseline in self.baselines]
+        return max(self.features.lookback, self.label.delay + 2 * max(periods, default=WEEK))
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ class Format(Declaration):
     """How the text of a file is to be read. Nothing is guessed row by row."""
 
     kind: Literal["csv", "tsv", "jsonl", "parquet"] | None = Field(
-        default=None, description="Kind of file; by default its ending says it (.gz is looked through)."
+        default=None,
+        description="Kind of file; by default its ending says it (.gz is looked through).",
     )
     delimiter: str = Field(default=",", description="What separates the columns of a CSV.")
     quote: str = Field(default='"', description="What encloses a field that holds the delimiter.")

@@ -16,7 +16,8 @@ class Sequence(Declaration):
     """An order in place of a time: row n happened `step` after row n-1."""
 
     column: str | None = Field(
-        default=None, description="Integer column that orders the rows; by default the file's order."
+        default=None,
+        description="Integer column that orders the rows; by default the file's order.",
     )
     step: PositiveDuration = Field(description="Time given to one step of the sequence.")
     origin: datetime = Field(

@@ -1,0 +1,64 @@
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export DAGSTER_HOME := $(CURDIR)
+export BENTOML_DO_NOT_TRACK := True
+export WHYLOGS_NO_ANALYTICS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check dev bench lock clean
+
+# show every target
+help:
+	@awk '/^# /{text=substr($$0,3)} /^[a-z-]+:/{split($$1,name,":"); if (text) printf "  %-12s %s\n", name[1], text; text=""}' Makefile
+
+# make the environment from the pinned, hashed list
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $(READY)
+
+# run the main job: the plant wears, the system sees it and renews its model
+demo: $(READY)
+	$(BIN)/ml-assets demo
+
+# run the fast tests
+test: $(READY)
+	$(BIN)/pytest -q -n 2 -m "not slow"
+
+# run all tests, those on real data and real servers too
+test-all: $(READY)
+	$(BIN)/pytest -q -n 2
+
+# lint, types, layers, dependencies, declarations
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyrefly check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg check toml
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg check yaml
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg check defs
+
+# open the graph in a browser (http://localhost:3000)
+dev: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster dev
+
+# measure what the documents claim
+bench: $(READY)
+	$(BIN)/python -m benchmarks.run
+
+# pin the newest versions that fit pyproject.toml
+lock: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --quiet --upgrade --output-file requirements.lock
+
+# remove the environment and all that runs have written
+clean:
+	rm -rf $(VENV) .ml_assets

@@ -1,0 +1,56 @@
+"""What a materialisation shows to people: columns, counts, lineage and small pictures."""
+
+import base64
+from collections.abc import Iterable
+
+import dagster as dg
+import pyarrow as pa
+
+from ml_assets.core.contract import Contract
+
+
+def picture(svg: str) -> dg.MetadataValue:
+    """Return an SVG as metadata that the UI draws in its table."""
+    coded = base64.b64encode(svg.encode()).decode()
+    return dg.MetadataValue.md(f"![plot](data:image/svg+xml;base64,{coded})")
+
+
+def columns_of(schema: pa.Schema, contract: Contract | None = None) -> dg.TableSchema:
+    """Return a table's columns, with the contract's descriptions where it has them."""
+    described = {column.name: column.description for column in contract.columns} if contract else {}
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(field.name, str(field.type), description=described.get(field.name))
+            for field in schema
+        ]
+    )
+
+
+def table_facts(
+    name: str, version: int, rows: int, schema: pa.Schema, contract: Contract | None = None
+) -> dict[str, object]:
+    """Return the metadata that every table carries.
+
+    Args:
+        name: Its name in the lake.
+        version: Its version after the run.
+        rows: Rows that the run wrote.
+        schema: Its columns.
+        contract: Descriptions of columns.
+    """
+    return {
+        "dagster/table_name": name,
+        "dagster/partition_row_count": rows,
+        "dagster/column_schema": columns_of(schema, contract),
+        "lake_version": version,
+    }
+
+
+def lineage(pairs: Iterable[tuple[str, Iterable[tuple[dg.AssetKey, str]]]]) -> dg.TableColumnLineage:
+    """Return which upstream columns each column was made from."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key=key, column_name=name) for key, name in sources]
+            for column, sources in pairs
+        }
+    )

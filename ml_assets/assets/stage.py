@@ -1,0 +1,91 @@
+"""What all assets of a problem share: keys, groups, partitions and the asked window."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from ml_assets.core.problem import Problem
+from ml_assets.core.window import Window, floor
+from ml_assets.storage.declared import DeclaredProblem
+
+KEY_FORMATS = {"hour": "%Y-%m-%d-%H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m-%d"}
+CRONS = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 1", "month": "0 0 1 * *"}
+# "Everything before": partitions that do not exist are allowed.
+ALL_BEFORE = -100_000
+
+
+def partitions_of(problem: Problem) -> dg.TimeWindowPartitionsDefinition:
+    """Return the partitions of all the problem's data, in UTC."""
+    cut = problem.partitions
+    return dg.TimeWindowPartitionsDefinition(
+        start=floor(cut.start, cut.every),
+        end=cut.end,
+        fmt=KEY_FORMATS[cut.every],
+        cron_schedule=CRONS[cut.every],
+        timezone="UTC",
+    )
+
+
+def window_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Window:
+    """Return the event time that a run covers: one partition, or a range of them."""
+    if isinstance(context, dg.AssetCheckExecutionContext):
+        bounds = context.op_execution_context.partition_time_window
+    else:
+        bounds = context.partition_time_window
+    return Window(plain_utc(bounds.start), plain_utc(bounds.end))
+
+
+def plain_utc(moment: datetime) -> datetime:
+    """Return a moment as a plain datetime in UTC: Dagster hands out a subclass of its own."""
+    return datetime.fromtimestamp(moment.timestamp(), tz=UTC)
+
+
+def key_of(problem: Problem, asset: str) -> dg.AssetKey:
+    """Return the key of one of the problem's assets."""
+    return dg.AssetKey([problem.name, asset])
+
+
+def before(problem: Problem, asset: str, *, partitions: int = ALL_BEFORE) -> dg.AssetDep:
+    """Return a dependency on a partition and on those before it."""
+    return dg.AssetDep(
+        key_of(problem, asset),
+        partition_mapping=dg.TimeWindowPartitionMapping(
+            start_offset=-abs(partitions), allow_nonexistent_upstream_partitions=True
+        ),
+    )
+
+
+def declare(
+    declared: DeclaredProblem,
+    name: str,
+    *,
+    stage: str,
+    kinds: Sequence[str],
+    deps: Sequence[dg.AssetDep | dg.AssetKey] = (),
+    description: str | None,
+    partitioned: bool = True,
+) -> dict[str, Any]:
+    """Return the arguments of ``dg.asset`` for one asset of a problem.
+
+    A range of partitions is one run: the work is set-based, and a run costs seconds.
+    """
+    problem = declared.problem
+    partitions: dict[str, Any] = (
+        {
+            "partitions_def": partitions_of(problem),
+            "backfill_policy": dg.BackfillPolicy.single_run(),
+        }
+        if partitioned
+        else {}
+    )
+    return {
+        "key": key_of(problem, name),
+        "group_name": f"{problem.name}_{stage}",
+        "kinds": set(kinds),
+        "deps": list(deps),
+        "description": description,
+        "owners": list(problem.owners),
+        **partitions,
+    }

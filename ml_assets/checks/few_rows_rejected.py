@@ -1,0 +1,43 @@
+"""The share of rejected rows stays under the declared bound."""
+
+import dagster as dg
+from duckdb import DuckDBPyConnection
+
+from ml_assets.checks.property import asset_property
+from ml_assets.core.window import Window
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.partition_counts import partition_counts
+from ml_assets.storage.workspace import Workspace
+
+# One bad row of three is no reason to stop: smaller partitions are judged as if they had 20 rows.
+MIN_ROWS = 20
+
+
+def few_rows_rejected(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
+    """No partition rejects a larger share of its rows than ``quality.max_rejected``.
+
+    Duplicates are resolved by a declared rule and do not count.
+    """
+    bound = declared.problem.quality.max_rejected
+
+    def judge(
+        connection: DuckDBPyConnection, workspace: Workspace, window: Window
+    ) -> dg.AssetCheckResult:
+        counts = partition_counts(connection, workspace.lake, declared, window)
+        bad = counts["rejected"] - counts["duplicates"]
+        share = bad / (counts["raw"] - counts["duplicates"]).clip(lower=MIN_ROWS)
+        over = counts[share > bound]
+        return dg.AssetCheckResult(
+            passed=over.empty,
+            metadata={
+                "worst_share": float(share.max()) if len(share) else 0.0,
+                "bound": bound,
+                "partitions_over_the_bound": [str(day)[:10] for day in over["_date"]],
+                "what_to_do": (
+                    f"Read {declared.problem.name}/rejected_rows for the rules that were broken; "
+                    "mend the source or the contract, or raise quality.max_rejected."
+                ),
+            },
+        )
+
+    return asset_property(declared, "validated_data", few_rows_rejected, judge, blocking=True)

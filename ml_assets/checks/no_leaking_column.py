@@ -1,0 +1,92 @@
+"""No column knows the label."""
+
+from datetime import timedelta
+
+import dagster as dg
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from ml_assets.checks.property import asset_property
+from ml_assets.core.feature_query import quoted
+from ml_assets.core.leakage import Leak, find_leaks
+from ml_assets.core.window import Window
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.placement import place
+from ml_assets.storage.workspace import Workspace
+
+ROWS = 50_000
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+
+def no_leaking_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
+    """No column, no difference to its recent mean and no sum of columns reproduces the label.
+
+    A leak through columns that are declared ``after_event`` is named and does not block: features
+    cannot see them.
+    """
+    problem = declared.problem
+
+    def judge(
+        connection: DuckDBPyConnection, workspace: Workspace, window: Window
+    ) -> dg.AssetCheckResult:
+        frame = _rows_with_labels(connection, workspace, declared, window)
+        leaks = find_leaks(
+            frame.drop(columns=[problem.label.column, "event_time"]),
+            frame[problem.label.column],
+            task=problem.task,
+            keys=problem.keys,
+            periods=_periods(frame["event_time"]),
+        )
+        late = set(problem.after_event)
+        harmless = [leak for leak in leaks if set(leak.columns) & late]
+        harmful = [leak for leak in leaks if not set(leak.columns) & late]
+        return dg.AssetCheckResult(
+            passed=not leaks,
+            severity=dg.AssetCheckSeverity.ERROR if harmful else dg.AssetCheckSeverity.WARN,
+            metadata={
+                "rows": len(frame),
+                "leaks": [_words(leak) for leak in harmful],
+                "leaks_through_after_event_columns": [_words(leak) for leak in harmless],
+                "what_to_do": "Name the columns of a leak under after_event.",
+            },
+        )
+
+    return asset_property(declared, "training_set", no_leaking_column, judge, blocking=True)
+
+
+def _words(leak: Leak) -> str:
+    return f"{leak.formula} reproduces {leak.score:.2%} of the label"
+
+
+def _rows_with_labels(
+    connection: DuckDBPyConnection,
+    workspace: Workspace,
+    declared: DeclaredProblem,
+    window: Window,
+) -> pd.DataFrame:
+    problem = declared.problem
+    for table in ("validated_data", "labels"):
+        workspace.lake.register(connection, table_name(declared, table), name=table)
+    columns = [c for c in declared.contract.contract.names if c != problem.label.column]
+    chosen = ", ".join(f"v.{quoted(name)}" for name in columns if name != "event_time")
+    identity = ", ".join(quoted(name) for name in problem.identity)
+    return connection.execute(
+        f"""
+        SELECT * FROM (
+            SELECT v.event_time, {chosen}, l.{quoted(problem.label.column)}
+            FROM validated_data AS v JOIN labels AS l USING ({identity})
+            WHERE {place(problem, window).where.replace("_date", "v._date")}
+            ORDER BY v.event_time DESC LIMIT {ROWS}
+        ) ORDER BY event_time
+        """
+    ).df()
+
+
+def _periods(times: pd.Series) -> tuple[int, ...]:
+    """Return the numbers of rows in a step, a day and a week, for the usual step of the table."""
+    steps = times.drop_duplicates().diff().dropna()
+    if steps.empty or steps.median() <= timedelta(0):
+        return (1,)
+    step = steps.median()
+    return tuple(sorted({1, *(max(1, round(length / step)) for length in (DAY, WEEK))}))

@@ -1,0 +1,55 @@
+"""How a property of an asset becomes an asset check."""
+
+from collections.abc import Callable
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+from duckdb import DuckDBPyConnection
+
+from ml_assets.assets.stage import key_of, partitions_of, window_of
+from ml_assets.core.window import Window
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.workspace import Workspace
+
+Judge = Callable[[DuckDBPyConnection, Workspace, Window], dg.AssetCheckResult]
+Property = Callable[[DeclaredProblem], dg.AssetChecksDefinition]
+
+
+def asset_property(
+    declared: DeclaredProblem, asset: str, of: Property, judge: Judge, *, blocking: bool = False
+) -> dg.AssetChecksDefinition:
+    """Return the check that ``judge`` carries out on each run of ``asset``.
+
+    Args:
+        declared: The problem.
+        asset: Asset whose property it is.
+        of: The factory that asks; the check takes its name and its docstring.
+        judge: Looks at the partitions of the run.
+        blocking: Whether what follows must not run when the property does not hold.
+    """
+
+    @dg.asset_check(
+        asset=key_of(declared.problem, asset),
+        name=of.__name__,
+        description=of.__doc__,
+        blocking=blocking,
+        partitions_def=partitions_of(declared.problem),
+    )
+    def _check(
+        context: dg.AssetCheckExecutionContext,
+        workspace: dg.ResourceParam[Workspace],
+        duckdb: DuckDBResource,
+    ) -> dg.AssetCheckResult:
+        with duckdb.get_connection() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return judge(connection, workspace, window_of(context))
+
+    return _check
+
+
+def warn_unless(
+    holds: bool,  # noqa: FBT001
+    metadata: dict[str, object],
+) -> dg.AssetCheckResult:
+    """Return a result that warns, and never stops a run, when the property does not hold."""
+    return dg.AssetCheckResult(passed=holds, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)

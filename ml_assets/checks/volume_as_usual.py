@@ -1,0 +1,63 @@
+"""A partition holds about as many rows as its neighbours."""
+
+import dagster as dg
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from ml_assets.checks.property import asset_property, warn_unless
+from ml_assets.core.window import Window, cut
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.placement import place
+from ml_assets.storage.workspace import Workspace
+
+USUAL_OVER = 28
+SHOWN = 50
+
+
+def volume_as_usual(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
+    """Each partition holds no fewer rows than declared, and not far fewer than the median of 28.
+
+    A partition with no row at all is named as well. The bound is ``quality.volume_drop``.
+    """
+    problem = declared.problem
+
+    def judge(
+        connection: DuckDBPyConnection, workspace: Workspace, window: Window
+    ) -> dg.AssetCheckResult:
+        table = table_name(declared, "raw_data")
+        columns = {"_date": "DATE", "_time": "TIMESTAMPTZ"}
+        workspace.lake.register(connection, table, name="raw", columns=columns)
+        rows = connection.execute(
+            f"SELECT date_trunc('{problem.partitions.every}', _time) AS start, count(*) AS rows "
+            f"FROM raw WHERE {place(problem, window, moment='_time').where} GROUP BY 1"
+        ).df()
+        counts = pd.Series(0, index=[part.start for part in cut(window, problem.partitions.every)])
+        counts.update(rows.set_index(rows["start"].map(pd.Timestamp.to_pydatetime))["rows"])
+        low = unusually_low(
+            counts, drop=problem.quality.volume_drop, least=problem.quality.min_rows
+        )
+        named = [f"{start:%Y-%m-%d %H:%M}: {count} rows" for start, count in low.items()]
+        return warn_unless(
+            low.empty,
+            {
+                "partitions": len(counts),
+                "low_partitions": len(low),
+                "lowest": named[:SHOWN],
+                "median_rows": float(counts.median()) if len(counts) else 0.0,
+            },
+        )
+
+    return asset_property(declared, "raw_data", volume_as_usual, judge)
+
+
+def unusually_low(counts: pd.Series, *, drop: float, least: int) -> pd.Series:
+    """Return the partitions that hold too few rows.
+
+    Args:
+        counts: Rows by partition, in order of time.
+        drop: A partition is low when it holds this share fewer rows than the median around it.
+        least: A partition is low when it holds fewer.
+    """
+    usual = counts.rolling(USUAL_OVER, min_periods=1, center=True).median()
+    return counts[(counts < usual * (1 - drop)) | (counts < least) | (counts == 0)]

@@ -1,0 +1,95 @@
+"""Runs of a problem's graph inside this process: for the command line, the demo and the tests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from ml_assets.assets.stage import KEY_FORMATS, partitions_of, plain_utc
+from ml_assets.components.ml_problem import MLProblemComponent
+from ml_assets.core.window import Window, cut
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.workspace import Workspace
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+@dataclass(frozen=True)
+class ProblemRunner:
+    """Materialises parts of one problem's graph.
+
+    Attributes:
+        declared: The problem.
+        workspace: Where everything is written.
+        instance: Dagster's own record of runs.
+    """
+
+    declared: DeclaredProblem
+    workspace: Workspace
+    instance: dg.DagsterInstance
+
+    @cached_property
+    def definitions(self) -> dg.Definitions:
+        """The problem's graph with its resources."""
+        return dg.Definitions.merge(
+            MLProblemComponent(self.declared).graph(),
+            dg.Definitions(
+                resources={
+                    "workspace": self.workspace,
+                    "duckdb": DuckDBResource(database=":memory:"),
+                },
+                executor=dg.in_process_executor,
+            ),
+        )
+
+    def run(
+        self,
+        job: str,
+        window: Window,
+        *,
+        assets: Sequence[str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        raise_on_error: bool = True,
+    ) -> dg.ExecuteInProcessResult:
+        """Materialise a job's assets for all partitions in ``window``, as one run.
+
+        Args:
+            job: Name of the job without the problem's prefix.
+            window: Whole partitions.
+            assets: Only these assets of the job.
+            tags: Further tags of the run.
+            raise_on_error: Whether a failed step raises here.
+        """
+        name = self.declared.problem.name
+        selection = [dg.AssetKey([name, asset]) for asset in assets] if assets else None
+        return self.definitions.resolve_job_def(f"{name}_{job}").execute_in_process(
+            instance=self.instance,
+            tags={**range_tags(self.declared, window), **(tags or {})},
+            asset_selection=selection,
+            raise_on_error=raise_on_error,
+        )
+
+
+def range_tags(declared: DeclaredProblem, window: Window) -> dict[str, Any]:
+    """Return the run tags that ask for the partitions in ``window``."""
+    problem = declared.problem
+    starts = [part.start for part in cut(window, problem.partitions.every)]
+    form = KEY_FORMATS[problem.partitions.every]
+    return {RANGE_START: f"{starts[0]:{form}}", RANGE_END: f"{starts[-1]:{form}}"}
+
+
+def whole_history(declared: DeclaredProblem) -> Window:
+    """Return all partitions of a problem up to now."""
+    keys = partitions_of(declared.problem)
+    first = keys.get_first_partition_window()
+    last = keys.get_last_partition_window()
+    if first is None or last is None:
+        message = (
+            f"{declared.problem.name} has no partition yet: partitions.start is in the future."
+        )
+        raise dg.DagsterInvariantViolationError(message)
+    return Window(plain_utc(first.start), plain_utc(last.end))

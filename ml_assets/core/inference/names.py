@@ -1,0 +1,63 @@
+"""Names that need no quotes in Python, SQL and YAML."""
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterable
+
+# What other parts of the system add to a row, or what pandera's models hold already.
+TAKEN = frozenset(
+    "event_time known_at label_known_at features labels validated_data config model_config "
+    "to_schema to_yaml to_json to_json_schema to_json_schema validate example examples strategy "
+    "get_metadata empty pydantic_validate build_schema column columns index schema rows value "
+    "known recent".split()
+)
+# DuckDB's reserved words, and types and functions that read badly as names.
+SQL_WORDS = frozenset(
+    "all analyse analyze and any array as asc asymmetric both case cast check collate constraint "
+    "create default deferrable desc describe distinct do else end except false fetch for foreign "
+    "from group having in initially intersect into lambda lateral leading limit not null offset "
+    "on only or order pivot pivot_longer pivot_wider placing primary qualify references select "
+    "show some summarize symmetric table then to trailing true union unique unpivot using "
+    "variadic when where window with "
+    # unreserved in places, but not as a bare alias or a bare column
+    "asof at anti cross full glob inner is isnull left like ilike natural notnull outer "
+    "overlaps positional right semi similar tablesample try_cast values current_date "
+    "current_time current_timestamp user interval grouping overlay position row".split()
+)
+
+
+def identifier(name: str) -> str:
+    """Return a name in snake case that SQL and Python take as it is.
+
+    Example:
+        >>> [identifier(n) for n in ("PT08.S1(CO)", "pm2.5", "HumidityRatio", "windSpeed", "DEWP")]
+        ['pt08_s1_co', 'pm2_5', 'humidity_ratio', 'wind_speed', 'dewp']
+        >>> [identifier(n) for n in ("Température (°C)", "order", "class", "2nd", "%")]
+        ['temperature_c', 'order_value', 'class_value', 'c_2nd', 'unnamed']
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", plain)
+    snake = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_") or "unnamed"
+    if snake[0].isdigit():
+        snake = f"c_{snake}"
+    if keyword.iskeyword(snake) or snake in SQL_WORDS | TAKEN or snake.startswith("baseline_"):
+        snake = f"{snake}_value"
+    return snake
+
+
+def identifiers(names: Iterable[str]) -> dict[str, str]:
+    """Return one identifier a name, all different.
+
+    Example:
+        >>> identifiers(["T", "t ", "NO2(GT)"])
+        {'T': 't', 't ': 't_2', 'NO2(GT)': 'no2_gt'}
+    """
+    given: dict[str, str] = {}
+    for name in names:
+        wanted = identifier(name)
+        unique, again = wanted, 2
+        while unique in given.values():
+            unique, again = f"{wanted}_{again}", again + 1
+        given[name] = unique
+    return given

@@ -1,0 +1,161 @@
+"""Columns that know the label: alone, as a sum, or against their own recent mean.
+
+A column that reproduces the label almost perfectly on hundreds of rows was, in practice, made from
+it or together with it. Three families of probes are tried on every numeric column: the column
+itself, its difference to the mean of its previous values, and sparse weighted sums of columns.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ml_assets.core.problem import Task
+
+MIN_ROWS = 200
+ALMOST_PERFECT = 0.999
+MAX_TERMS = 4
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A formula over columns that reproduces the label.
+
+    Attributes:
+        columns: Columns the formula reads.
+        formula: The formula in words.
+        score: Share of the label's variation (or of its rows, for classes) that it reproduces.
+    """
+
+    columns: tuple[str, ...]
+    formula: str
+    score: float
+
+
+def find_leaks(
+    frame: pd.DataFrame,
+    label: pd.Series,
+    *,
+    task: Task,
+    keys: Sequence[str] = (),
+    periods: Sequence[int] = (1,),
+) -> list[Leak]:
+    """Return the formulas that reproduce the label almost perfectly.
+
+    Args:
+        frame: Rows in time order; its numeric columns are tried.
+        label: The label of each row, on the same index.
+        task: What kind of label it is.
+        keys: Columns that name the entity; "previous" means of the same entity.
+        periods: Numbers of previous rows whose mean a column is compared with.
+    """
+    known = label.notna()
+    if known.sum() < MIN_ROWS:
+        return []
+    numbers = {
+        str(name): frame[name].astype("float64")
+        for name in frame.columns
+        if name not in keys and _is_number(frame[name])
+    }
+    score = _variation_reproduced if task == "regression" else _rows_reproduced
+    leaks = []
+    for name, values in numbers.items():
+        for formula, probe in _probes(name, values, frame, keys, periods):
+            reproduced = score(probe[known].to_numpy(), label[known])
+            if reproduced >= ALMOST_PERFECT:
+                leaks.append(Leak((name,), formula, reproduced))
+                break
+    if task == "regression":
+        alone = {name for leak in leaks for name in leak.columns}
+        rest = {name: values for name, values in numbers.items() if name not in alone}
+        leaks += _sums(rest, label[known].astype("float64"))
+    return leaks
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _probes(
+    name: str,
+    values: pd.Series,
+    frame: pd.DataFrame,
+    keys: Sequence[str],
+    periods: Sequence[int],
+) -> list[tuple[str, pd.Series]]:
+    found = [(name, values)]
+    groups = [frame[key] for key in keys]
+    for period in periods:
+        if groups:
+            previous = values.groupby(groups, sort=False).transform(
+                lambda column, period=period: column.shift().rolling(period).mean()
+            )
+        else:
+            previous = values.shift().rolling(period).mean()
+        words = "its previous value" if period == 1 else f"the mean of its {period} previous values"
+        found.append((f"{name} against {words}", values - previous))
+    return found
+
+
+def _variation_reproduced(probe: np.ndarray, label: pd.Series) -> float:
+    """Return the squared rank correlation, on rows where the probe is known."""
+    usable = np.isfinite(probe)
+    if usable.sum() < MIN_ROWS:
+        return 0.0
+    ranks = pd.Series(probe[usable]).rank().to_numpy()
+    truth = label[usable].rank().to_numpy()
+    if ranks.std() == 0 or truth.std() == 0:
+        return 0.0
+    return float(np.corrcoef(ranks, truth)[0, 1] ** 2)
+
+
+def _rows_reproduced(probe: np.ndarray, label: pd.Series) -> float:
+    """Return the best share of rows that one threshold separates, beyond always-one-class.
+
+    For k classes the probe is cut where the label changes most often from below to above; a probe
+    that orders two classes without overlap scores 1. Always naming the largest class scores 0.
+    """
+    usable = np.isfinite(probe)
+    if usable.sum() < MIN_ROWS:
+        return 0.0
+    codes, _ = pd.factorize(label[usable], sort=True)
+    order = np.argsort(probe[usable], kind="stable")
+    sorted_probe, sorted_codes = probe[usable][order], codes[order]
+    counts = np.bincount(codes)
+    # A cut is possible only where the probe's value changes.
+    cuts = np.flatnonzero(np.diff(sorted_probe) > 0)
+    if len(counts) < 2 or len(cuts) == 0:
+        return 0.0
+    hot = np.eye(len(counts), dtype=np.int64)[sorted_codes]
+    below = np.cumsum(hot, axis=0)[cuts]
+    best = (below.max(axis=1) + (counts - below).max(axis=1)).max()
+    largest = counts.max()
+    return float((best - largest) / (len(codes) - largest))
+
+
+def _sums(numbers: Mapping[str, pd.Series], label: pd.Series) -> list[Leak]:
+    """Find a weighted sum of few columns that is the label (orthogonal matching pursuit)."""
+    usable = {n: v[label.index].fillna(v.median()) for n, v in numbers.items() if v.std() > 0}
+    total = float(((label - label.mean()) ** 2).sum())
+    if len(usable) < 2 or total == 0:
+        return []
+    columns = {n: (v - v.mean()).to_numpy() for n, v in usable.items()}
+    centred = (label - label.mean()).to_numpy()
+    residual, chosen, weights = centred, [], np.empty(0)
+    for _ in range(min(MAX_TERMS, len(columns))):
+        norms = {
+            n: abs(v @ residual) / np.linalg.norm(v) for n, v in columns.items() if n not in chosen
+        }
+        chosen.append(max(norms, key=lambda name: norms[name]))
+        design = np.column_stack([columns[name] for name in chosen])
+        weights, *_ = np.linalg.lstsq(design, centred, rcond=None)
+        residual = centred - design @ weights
+        reproduced = 1 - float(residual @ residual) / total
+        if len(chosen) > 1 and reproduced >= 1 - (1 - ALMOST_PERFECT) / 10:
+            terms = " + ".join(
+                name if abs(weight - 1) < 1e-3 else f"{weight:.3g} {name}"
+                for name, weight in zip(chosen, weights, strict=True)
+            )
+            return [Leak(tuple(chosen), f"{terms} = {label.name}", reproduced)]
+    return []

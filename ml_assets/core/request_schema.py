@@ -1,0 +1,249 @@
+"""What a request may hold: its strict decoding, made from the contract.
+
+A body is one row, or ``{"rows": [row, ...]}``. A row holds the keys, the contract's columns and,
+if it did not happen just now, its ``event_time``. Nothing is converted and nothing is ignored:
+a wrong type, an unknown field or a value outside the contract refuses the request.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from ml_assets.core.contract import Column, Contract, Kind
+from ml_assets.core.errors import nearest
+
+EVENT_TIME = "event_time"
+ROWS = "rows"
+MAX_FAULTS = 20
+# What every later stage can hold: 64-bit integers, 32-bit floats of trees, nanosecond times.
+INTEGERS = (-(2**63), 2**63 - 1)
+FLOATS = (-3.4028234663852886e38, 3.4028234663852886e38)
+TIMES = (datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC))
+
+_TYPES: Mapping[Kind, Any] = {
+    "float": float,
+    "integer": int,
+    "string": str,
+    "boolean": bool,
+    "datetime": Annotated[datetime, msgspec.Meta(tz=True)],
+}
+_AT_ROW = re.compile(r" - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.+))?`$")
+_NAMED_FIELD = re.compile(r"field `(?P<column>.*)`$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One reason why a request is refused.
+
+    Attributes:
+        row: Position of the row in the request, from 0; None if the request as a whole is wrong.
+        column: The field at fault, where there is one.
+        rule: Which rule is broken, in one word.
+        message: What was wrong and what is expected.
+    """
+
+    row: int | None
+    column: str | None
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A request that cannot be answered.
+
+    Attributes:
+        status: HTTP status: 400 where the body is not JSON, 422 where its content is wrong.
+        faults: What is wrong, at most ``MAX_FAULTS`` reasons.
+    """
+
+    status: Literal[400, 422]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class RequestRows:
+    """The rows of a request, by column.
+
+    Attributes:
+        event_times: When each row happened, in UTC.
+        columns: Values of each column of the contract, None where missing.
+    """
+
+    event_times: Sequence[datetime]
+    columns: Mapping[str, Sequence[Any]]
+
+    def __len__(self) -> int:
+        return len(self.event_times)
+
+    def identities(self, keys: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return what names each row: its keys and its event time."""
+        return list(zip(*(self.columns[key] for key in keys), self.event_times, strict=True))
+
+    def row(self, position: int) -> dict[str, Any]:
+        """Return the columns of one row."""
+        return {name: values[position] for name, values in self.columns.items()}
+
+
+@dataclass(frozen=True)
+class RequestSchema:
+    """Decodes requests for one release.
+
+    Attributes:
+        contract: The columns a row may hold: no target, nothing known only after the event.
+        keys: Columns that name the entity; always required.
+        max_rows: Rows in one request, at most.
+        unknown_category: Whether a value that the contract does not list is refused.
+
+    Example:
+        >>> schema = RequestSchema(Contract((Column("load", "float", at_most=9.0),)))
+        >>> now = datetime(2024, 1, 1, tzinfo=UTC)
+        >>> schema.decode(b'{"load": 3}', now=now).columns
+        {'load': [3.0]}
+        >>> schema.decode(b'{"load": 30}', now=now).faults[0].message
+        "'load' is 30.0, above the largest allowed value 9.0."
+    """
+
+    contract: Contract
+    keys: tuple[str, ...] = ()
+    max_rows: int = 1000
+    unknown_category: Literal["accept", "reject"] = "accept"
+    _rows: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
+    _fields: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        fields = [self._field(n, column) for n, column in enumerate(self.columns)]
+        # Columns such as "pm2.5" are no identifiers: fields are numbered and renamed.
+        row = msgspec.defstruct(
+            "Row",
+            [*fields, (EVENT_TIME, _TYPES["datetime"] | msgspec.UnsetType, msgspec.UNSET)],
+            kw_only=True,
+            forbid_unknown_fields=True,
+            rename={f"c{n}": column.name for n, column in enumerate(self.columns)},
+        )
+        object.__setattr__(self, "_rows", msgspec.json.Decoder(list[row]))
+        object.__setattr__(self, "_fields", msgspec.json.Decoder(dict[str, msgspec.Raw]))
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The contract's columns without ``event_time``, which every row may carry."""
+        return tuple(column for column in self.contract.columns if column.name != EVENT_TIME)
+
+    def requires(self, column: Column) -> bool:
+        """Return whether each row must hold a value in ``column``."""
+        return not column.nullable or column.name in self.keys
+
+    def decode(self, body: bytes, *, now: datetime) -> RequestRows | Refused:
+        """Return the rows of a request, or why they are refused.
+
+        Args:
+            body: The request's bytes.
+            now: Event time of rows that carry none, in UTC.
+        """
+        try:
+            rows = self._rows.decode(self._list(body))
+        except msgspec.ValidationError as error:
+            return Refused(422, (self._explained(str(error)),))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Refused(400, (Fault(None, None, "json", f"The body is not JSON: {error}."),))
+        if not 0 < len(rows) <= self.max_rows:
+            message = f"A request holds 1 to {self.max_rows} rows; found {len(rows)}."
+            return Refused(422, (Fault(None, ROWS, "row_count", message),))
+        faults = [fault for _, fault in zip(range(MAX_FAULTS), self._times(rows), strict=False)]
+        if faults:
+            return Refused(422, tuple(faults))
+        decoded = self._by_column(rows, now)
+        found = zip(range(MAX_FAULTS), self._broken_rules(decoded), strict=False)
+        faults = [fault for _, fault in found]
+        return Refused(422, tuple(faults)) if faults else decoded
+
+    def _field(self, number: int, column: Column) -> tuple[Any, ...]:
+        name, kind = f"c{number}", _TYPES[column.kind]
+        return (name, kind) if self.requires(column) else (name, kind | None, None)
+
+    def _list(self, body: bytes) -> bytes | msgspec.Raw:
+        fields = self._fields.decode(body)
+        if ROWS not in fields or ROWS in self.contract.by_name:
+            return b"[" + body + b"]"
+        others = sorted(fields.keys() - {ROWS})
+        if others:
+            message = f"Object contains unknown field `{others[0]}`"
+            raise msgspec.ValidationError(message)
+        return fields[ROWS]
+
+    def _explained(self, text: str) -> Fault:
+        place = _AT_ROW.search(text)
+        reason = text[: place.start()] if place else text
+        row = place["row"] if place else None
+        column = place["column"] if place else None
+        named = _NAMED_FIELD.search(reason)
+        rule = "type"
+        if named:
+            column = named["column"]
+            rule = "unknown_field" if "unknown" in reason else "required"
+            if rule == "unknown_field":
+                known = [*(c.name for c in self.columns), EVENT_TIME]
+                reason = f"Unknown field {column!r}. {nearest(column, known)}"
+        elif column is not None and "datetime" in reason:
+            rule = "time"
+            reason += ": give ISO 8601 with an offset, such as 2024-05-15T07:30:00Z"
+        return Fault(None if row is None else int(row), column, rule, f"{reason.rstrip('.')}.")
+
+    def _times(self, rows: Sequence[Any]) -> Iterator[Fault]:
+        times = [f"c{n}" for n, column in enumerate(self.columns) if column.kind == "datetime"]
+        for position, row in enumerate(rows):
+            for name in (EVENT_TIME, *times):
+                moment = getattr(row, name)
+                if isinstance(moment, datetime) and not TIMES[0] <= moment < TIMES[1]:
+                    column = EVENT_TIME if name == EVENT_TIME else self.columns[int(name[1:])].name
+                    message = f"{column!r} lies outside the years 1678 to 2261: {moment}."
+                    yield Fault(position, column, "time", message)
+
+    def _by_column(self, rows: Sequence[Any], now: datetime) -> RequestRows:
+        given = (row.event_time for row in rows)
+        times = [now if time is msgspec.UNSET else time.astimezone(UTC) for time in given]
+        columns = {}
+        for number, column in enumerate(self.columns):
+            values = [getattr(row, f"c{number}") for row in rows]
+            if column.kind == "datetime":
+                values = [value and value.astimezone(UTC) for value in values]
+            columns[column.name] = values
+        return RequestRows(times, columns)
+
+    def _broken_rules(self, rows: RequestRows) -> Iterator[Fault]:
+        for column in self.columns:
+            yield from self._outside(column, rows.columns[column.name])
+        first: dict[tuple[Any, ...], int] = {}
+        for position, identity in enumerate(rows.identities(self.keys)):
+            earlier = first.setdefault(identity, position)
+            if earlier != position:
+                named = ", ".join([*self.keys, EVENT_TIME])
+                message = f"Row {position} has the same {named} as row {earlier}: give each its own."
+                yield Fault(position, EVENT_TIME, "unique", message)
+
+    def _outside(self, column: Column, values: Sequence[Any]) -> Iterator[Fault]:
+        low, high = _bounds(column)
+        allowed = column.allowed if self.unknown_category == "reject" else None
+        name = column.name
+        for position, value in enumerate(values):
+            if value is None:
+                continue
+            if low is not None and value < low:
+                message = f"{name!r} is {value}, below the smallest allowed value {low}."
+                yield Fault(position, name, "at_least", message)
+            elif high is not None and value > high:
+                message = f"{name!r} is {value}, above the largest allowed value {high}."
+                yield Fault(position, name, "at_most", message)
+            elif allowed is not None and value not in allowed:
+                message = f"{name!r} is {value!r}; allowed are {', '.join(map(repr, allowed))}."
+                yield Fault(position, name, "allowed", message)
+
+
+def _bounds(column: Column) -> tuple[float | None, float | None]:
+    widest = {"integer": INTEGERS, "float": FLOATS}.get(column.kind, (None, None))
+    low = widest[0] if column.at_least is None else column.at_least
+    return low, widest[1] if column.at_most is None else column.at_most

@@ -1,0 +1,203 @@
+"""The lake: versioned tables, replaced a range at a time, by many writers at once.
+
+Tables are Delta tables, written by delta-rs; DuckDB computes over their files.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from ml_assets.core.feature_query import quoted
+from ml_assets.storage.delta_tables import DeltaTables
+from ml_assets.storage.lake_rows import PARTITION, Rows, fitted, replayable
+from ml_assets.storage.lake_views import show_files, show_nothing, show_object_store
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a table: its number, its moment in UTC and what was done."""
+
+    version: int
+    at: datetime
+    operation: str
+
+
+class Lake:
+    """All tables under one root.
+
+    Args:
+        root: Folder, or URL of an object store such as ``s3://bucket/lake``.
+        storage_options: What delta-rs needs to reach the object store.
+    """
+
+    def __init__(self, root: str, *, storage_options: Mapping[str, str] | None = None) -> None:
+        self.root = root
+        self._tables = DeltaTables(root, storage_options)
+
+    def exists(self, table: str) -> bool:
+        """Say whether ``table`` was ever written."""
+        return self._tables.open(table) is not None
+
+    def version(self, table: str) -> int | None:
+        """Return the newest version of ``table``, or None if it was never written."""
+        handle = self._tables.open(table)
+        return None if handle is None else handle.version()
+
+    def replace(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        dates: tuple[date, date] | None = None,
+        predicate: str | None = None,
+    ) -> int:
+        """Replace a range of ``table`` by ``rows``, which may be none, in one commit.
+
+        Args:
+            table: Name of the table; it is created if it is new.
+            rows: All rows of the range. Columns the table lacks are added to it.
+            dates: First and one past the last ``_date`` of the range; None for all dates.
+            predicate: Further SQL condition on the range, such as hours on ``_time``.
+
+        Returns:
+            The new version.
+
+        Raises:
+            LakeError: If a row lies outside the range, a column has another type than before, or
+                other writers got in between every time.
+        """
+        conditions = [] if predicate is None else [f"({predicate})"]
+        if dates is not None:
+            start, end = (day.isoformat() for day in dates)
+            conditions.insert(0, f"{PARTITION} >= '{start}' AND {PARTITION} < '{end}'")
+        where = " AND ".join(conditions) or None
+        with replayable(table, rows) as again:
+
+            def write(handle: DeltaTable) -> None:
+                if where is None:
+                    # All that was there goes, so its types may change, too.
+                    self._tables.write(handle, again, mode="overwrite", schema_mode="overwrite")
+                else:
+                    fitting = fitted(table, again, handle)
+                    self._tables.write(handle, fitting, mode="overwrite", predicate=where)
+
+            return self._tables.commit(table, write, schema=again.schema)
+
+    def append(self, table: str, rows: Rows) -> int:
+        """Add ``rows`` to ``table``, which is created if it is new, and return the new version."""
+        with replayable(table, rows) as again:
+
+            def write(handle: DeltaTable) -> None:
+                self._tables.write(handle, fitted(table, again, handle), mode="append")
+
+            return self._tables.commit(table, write, schema=again.schema)
+
+    def register(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        *,
+        name: str,
+        version: int | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
+        """Create the temporary view ``name`` over ``table`` in ``connection``.
+
+        Args:
+            connection: Where the view goes.
+            table: Name of the table.
+            name: Name of the view; one of this name is replaced.
+            version: Version of the table, None for the newest.
+            columns: SQL type by name, for an empty view if the table was never written.
+
+        Raises:
+            LakeError: If the table or this version of it is not there.
+        """
+        handle = self._tables.open(table, version=version)
+        if handle is None:
+            if columns is None or version is not None:
+                raise self._tables.missing(table)
+            show_nothing(connection, name, columns)
+        elif self._tables.folder is None:
+            show_object_store(connection, name, handle)
+        else:
+            show_files(connection, name, handle, self._tables.folder / table)
+
+    def read(
+        self,
+        table: str,
+        *,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+    ) -> pa.Table:
+        """Return rows of a small table in memory, in no order.
+
+        Args:
+            table: Name of the table.
+            version: Version of the table, None for the newest.
+            columns: Columns to read, None for all.
+            where: SQL condition on the rows.
+        """
+        chosen = "*" if columns is None else ", ".join(map(quoted, columns))
+        condition = "" if where is None else f"WHERE {where}"
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone='UTC'")
+            self.register(connection, table, name="lake_table", version=version)
+            return connection.sql(f"SELECT {chosen} FROM lake_table {condition}").to_arrow_table()
+
+    def history(self, table: str) -> list[Commit]:
+        """Return all versions of ``table``, newest first."""
+        return [
+            Commit(
+                commit["version"],
+                datetime.fromtimestamp(commit["timestamp"] / 1000, tz=UTC),
+                commit["operation"],
+            )
+            for commit in self._tables.need(table).history()
+        ]
+
+    def compact(self, table: str, before: date) -> int:
+        """Merge the small files of each date before ``before`` and return the version.
+
+        Rows stay the same, and older versions keep their files.
+        """
+
+        def merge(handle: DeltaTable) -> None:
+            handle.optimize.compact(partition_filters=[(PARTITION, "<", before.isoformat())])
+
+        self._tables.need(table)
+        return self._tables.commit(table, merge)
+
+    def vacuum(
+        self,
+        table: str,
+        keep_versions: Collection[int],
+        *,
+        older_than: timedelta = timedelta(days=1),
+    ) -> int:
+        """Delete the files that neither a kept version nor the newest one names.
+
+        Args:
+            table: Name of the table.
+            keep_versions: Versions that must stay readable.
+            older_than: Younger files stay, in whole hours: a writer may be about to commit them,
+                a reader may hold the version before.
+
+        Returns:
+            How many files were deleted.
+        """
+        handle = self._tables.need(table)
+        with self._tables.explained(table, "vacuumed"):
+            gone = handle.vacuum(
+                retention_hours=-(-older_than // timedelta(hours=1)),
+                enforce_retention_duration=False,
+                dry_run=False,
+                full=True,
+                keep_versions=sorted(set(keep_versions)),
+            )
+        return len(gone)

@@ -1,0 +1,53 @@
+"""Columns that know the label are named, honest ones are not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ml_assets.core.leakage import find_leaks
+
+ROWS = 2000
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "k": np.repeat(["a", "b"], ROWS // 2),
+            "hour": np.tile(np.arange(24), ROWS)[:ROWS],
+            "one": rng.gamma(2, 10, ROWS),
+            "two": rng.gamma(3, 5, ROWS),
+            "price": rng.normal(size=ROWS).cumsum(),
+        }
+    )
+
+
+def test_noise_is_no_leak(frame):
+    label = frame["one"] + np.random.default_rng(2).normal(scale=5, size=ROWS)
+    assert find_leaks(frame, label, task="regression", keys=["k"], periods=(1, 24)) == []
+
+
+def test_a_sum_of_columns_is_named(frame):
+    label = (frame["one"] + frame["two"]).rename("total")
+    (leak,) = find_leaks(frame, label, task="regression", keys=["k"])
+    assert set(leak.columns) == {"one", "two"}
+    assert leak.formula.endswith("= total")
+
+
+def test_a_monotone_copy_is_named(frame):
+    (leak,) = find_leaks(frame, np.log(frame["one"]), task="regression", keys=["k"])
+    assert leak.columns == ("one",)
+
+
+def test_a_class_made_from_a_recent_mean_is_named(frame):
+    mean = frame.groupby("k")["price"].transform(lambda p: p.shift().rolling(24).mean())
+    label = pd.Series(np.where(frame["price"] > mean, "UP", "DOWN")).where(mean.notna(), None)
+    (leak,) = find_leaks(frame, label, task="binary", keys=["k"], periods=(1, 24))
+    assert leak.columns == ("price",)
+    assert "24 previous" in leak.formula
+
+
+def test_few_rows_prove_nothing(frame):
+    few = frame.head(50)
+    assert find_leaks(few, few["one"], task="regression") == []
