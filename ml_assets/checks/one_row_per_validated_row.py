@@ -27,17 +27,17 @@ def one_row_per_validated_row(declared: DeclaredProblem) -> dg.AssetChecksDefini
             connection.execute(
                 f"SELECT count(*) FROM (SELECT {identity} FROM {left} WHERE {where} "
                 f"EXCEPT ALL SELECT {identity} FROM {right} WHERE {where})"
-            ).fetchone()
+            ).fetchall()[0][0]
             for left, right in (
                 ("validated_data", "feature_table"),
                 ("feature_table", "validated_data"),
             )
         )
         return dg.AssetCheckResult(
-            passed=missing == invented == (0,),
+            passed=missing == invented == 0,
             metadata={
-                "validated_rows_without_features": missing[0] if missing else 0,
-                "features_without_a_validated_row": invented[0] if invented else 0,
+                "validated_rows_without_features": missing,
+                "features_without_a_validated_row": invented,
                 "what_to_do": "Let features.sql select from validated_data and LEFT JOIN the rest.",
             },
         )

@@ -76,4 +76,5 @@ class Deployment:
         except ValueError as error:
             message = f"at of a deployment is an ISO 8601 moment; found {values['at']!r}."
             raise ServingError(message) from error
-        return cls(**{**values, "at": at})
+        plain = {name: values[name] for name in expected - {"at"}}
+        return cls(at=at, **plain)

@@ -48,7 +48,7 @@ def equivalent_shift(
     expected = np.maximum(reference / n_reference, 0.5 / n_reference)
     psi = float(np.sum((shares - expected) * np.log(shares / expected)))
     noise = (len(window) - 1) * (1 / n + 1 / n_reference) * design_effect
-    return max(0.0, psi - noise) ** 0.5
+    return float(max(0.0, psi - noise) ** 0.5)
 
 
 def finite_reference(rows: np.ndarray, total: float) -> np.ndarray:

@@ -8,6 +8,7 @@ for each frequent category, one for the other known ones, and one for those neve
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -67,7 +68,7 @@ class ColumnCounts:
     low: float | None = None
     high: float | None = None
 
-    @property
+    @cached_property
     def present(self) -> int:
         """Rows with a value."""
         return int(self.bins.sum())

@@ -135,32 +135,46 @@ def _duration(seconds: float | None) -> timedelta | None:
 
 
 def manifest_of(files: Mapping[str, bytes]) -> bytes:
-    """Return ``manifest.json`` for a folder: the sha256 of each other file, sorted by name.
+    """Return ``manifest.json`` for a folder: sha256 and size of each other file, sorted by name.
+
+    The sha256 of the manifest is the digest that names the release in the store of artefacts.
 
     Example:
-        >>> manifest_of({"a": b""})[:20]
-        b'{\\n "a": "e3b0c44298f'
+        >>> sorted(json.loads(manifest_of({"b": b"x", "a": b""}))["files"])
+        ['a', 'b']
     """
-    hashes = {
-        name: hashlib.sha256(content).hexdigest()
-        for name, content in sorted(files.items())
+    listed = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for name, content in files.items()
         if name != MANIFEST_FILE
     }
-    return json.dumps(hashes, indent=1).encode()
+    return json.dumps({"files": listed}, indent=1, sort_keys=True).encode()
 
 
-def verify_manifest(files: Mapping[str, bytes]) -> None:
-    """Compare every file with the manifest.
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """Return the digest that names a release."""
+    return hashlib.sha256(files[MANIFEST_FILE]).hexdigest()
+
+
+def verify_manifest(files: Mapping[str, bytes], *, digest: str | None = None) -> None:
+    """Compare every file with the manifest, and the manifest with the digest.
+
+    Args:
+        files: Content of each file of the release, ``manifest.json`` among them.
+        digest: What the release must be called, if that is known.
 
     Raises:
         ArtefactError: If a file was changed, is missing or was added, or a file that every
             release holds is not there.
     """
     if MANIFEST_FILE not in files:
-        message = f"The release has no {MANIFEST_FILE}, so nothing says whether its files are whole."
+        message = f"The release has no {MANIFEST_FILE}: nothing says whether its files are whole."
         raise ArtefactError(message)
-    stored = json.loads(files[MANIFEST_FILE])
-    found = json.loads(manifest_of(files))
+    if digest is not None and digest != digest_of(files):
+        message = f"The release is {digest_of(files)}, not {digest}. Point to the right folder."
+        raise ArtefactError(message)
+    stored = json.loads(files[MANIFEST_FILE])["files"]
+    found = json.loads(manifest_of(files))["files"]
     wrong = {
         "changed": [name for name in stored if name in found and stored[name] != found[name]],
         "missing": [name for name in {*stored, *REQUIRED_FILES} if name not in found],

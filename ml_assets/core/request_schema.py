@@ -222,7 +222,9 @@ class RequestSchema:
             earlier = first.setdefault(identity, position)
             if earlier != position:
                 named = ", ".join([*self.keys, EVENT_TIME])
-                message = f"Row {position} has the same {named} as row {earlier}: give each its own."
+                message = (
+                    f"Row {position} has the same {named} as row {earlier}: give each its own."
+                )
                 yield Fault(position, EVENT_TIME, "unique", message)
 
     def _outside(self, column: Column, values: Sequence[Any]) -> Iterator[Fault]:

@@ -140,7 +140,7 @@ def _missing_values(frame: pd.DataFrame, schema: "pandera.DataFrameSchema") -> p
 
 
 def _broken_checks(frame: pd.DataFrame, schema: "pandera.DataFrameSchema") -> pd.DataFrame:
-    from pandera.errors import SchemaErrors
+    from pandera.errors import SchemaErrors  # noqa: PLC0415  takes seconds
 
     try:
         schema.validate(frame, lazy=True)
@@ -152,7 +152,9 @@ def _broken_checks(frame: pd.DataFrame, schema: "pandera.DataFrameSchema") -> pd
 def _first_failures(cases: pd.DataFrame, schema: "pandera.DataFrameSchema") -> pd.DataFrame:
     whole_table = cases[cases["index"].isna()]
     if len(whole_table):
-        found = sorted({f"{row.column}: {row.check} ({row.failure_case})" for row in whole_table.itertuples()})
+        found = sorted(
+            {f"{row.column}: {row.check} ({row.failure_case})" for row in whole_table.itertuples()}
+        )
         message = (
             f"The contract cannot judge single rows; it failed as a whole: {'; '.join(found)}. "
             "Make such a check return one True or False a row, or correct its code."
@@ -209,7 +211,8 @@ def _judge_values(connection: duckdb.DuckDBPyConnection, contract: LoadedContrac
 
 def _judge_identity(connection: duckdb.DuckDBPyConnection, problem: Problem) -> None:
     connection.execute(
-        "CREATE OR REPLACE TEMP VIEW _whole AS SELECT * FROM _typed ANTI JOIN _broken USING (_number)"
+        "CREATE OR REPLACE TEMP VIEW _whole AS "
+        "SELECT * FROM _typed ANTI JOIN _broken USING (_number)"
     )
     surplus = duplicates_sql("_whole", identity=problem.identity, keep=problem.duplicates.keep)
     connection.execute(

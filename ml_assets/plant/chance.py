@@ -20,12 +20,11 @@ class Stream(IntEnum):
     GAUGE = 2
     KNOTS = 3
     LOAD = 4
-    PAYLOAD = 5
-    READING = 6
-    INSTRUMENT = 7
-    FAULT = 8
-    LABEL = 9
-    DELAY = 10
+    READING = 5
+    INSTRUMENT = 6
+    FAULT = 7
+    LABEL = 8
+    DELAY = 9
 
 
 def of_rig(stream: Stream, *, seed: int, rig: int) -> np.random.Generator:

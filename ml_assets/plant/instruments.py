@@ -1,4 +1,4 @@
-"""What the instruments show of the truth: noise, bias, steps, dropouts and garbage."""
+"""What the instruments show of the truth: noise, bias, rounding, dropouts and garbage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from ml_assets.plant.grid import Floats, Grid
 
 DROPOUT_RATE = 0.005
 GARBAGE_RATE = 0.0005
+DECIMALS = 2  # what every display shows
 GARBAGE = (-999.0, 9999.0)  # what a broken and what an overrun instrument shows
 
 
@@ -20,12 +21,10 @@ class Instrument:
     Attributes:
         noise: Standard deviation of a single value's error.
         bias: Standard deviation over the rigs of the instrument's own constant error.
-        step: Smallest difference shown.
     """
 
     noise: float
     bias: float = 0.0
-    step: float = 0.01
 
 
 INSTRUMENTS: Mapping[str, Instrument] = {
@@ -55,8 +54,7 @@ def measured(grid: Grid, true: Mapping[str, Floats]) -> dict[str, Floats]:
     shown = {}
     for number, (column, instrument) in enumerate(INSTRUMENTS.items()):
         error = instrument.noise * noise[number] + instrument.bias * bias[number]
-        value = (true[column] + error) / instrument.step
-        shown[column] = _with_faults((value.round() * instrument.step).round(6), fault[number])
+        shown[column] = _with_faults((true[column] + error).round(DECIMALS), fault[number])
     return shown
 
 

@@ -78,7 +78,7 @@ def operate(grid: Grid) -> Operation:
         supply_v=48 + 1.5 * supply,
         lubrication=np.exp(0.04 * dust + 0.08 * dust_now),
         drive=1 + 0.04 * drive,
-        zero_mm=1.0 * zero,
+        zero_mm=zero,
     )
 
 

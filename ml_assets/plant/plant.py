@@ -59,11 +59,11 @@ class Plant:
 
         Returns:
             rig; measured_at (start of the observed cycle, datetime64[us, UTC]); load (class of
-            the payload); amplitude_mm, period_s, peak_velocity_mm_s and offset_mm (middle of the
-            swing, from the rest position to which the gauge is zeroed at each change of load) of
-            the observed cycle; pulse_current_a and pulse_s
-            (commanded for the coming cycle); coil_temperature_c; supply_voltage_v;
-            ambient_temperature_c. Instruments drop out (NaN) and fail (-999 or 9999) now and then.
+            the payload); of the observed cycle amplitude_mm, period_s, peak_velocity_mm_s and
+            offset_mm (middle of the swing from the rest position, to which the gauge is zeroed at
+            each change of load); commanded for the coming cycle pulse_current_a and pulse_s;
+            coil_temperature_c, supply_voltage_v, ambient_temperature_c. Instruments drop out (NaN)
+            and fail (-999 or 9999) now and then.
         """
         grid = self._grid(window)
         made = self._run(grid)

@@ -1,6 +1,7 @@
 """Axes as the pages draw them: sized in pixels, sparse in time, lines named at their ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,13 @@ def new_axes(*, height: float, width: float = WIDTH) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
+def day_numbers(times: Iterable[datetime]) -> list[float]:
+    """Return times as the plotting library counts them, in days."""
+    from matplotlib.dates import date2num  # noqa: PLC0415
+
+    return [float(date2num(time)) for time in times]
+
+
 def time_axis(axes: "Axes", *, ticks: int = 5) -> None:
     """Write times on the x axis as briefly as they allow, and rule the y axis."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415
@@ -41,8 +49,7 @@ def label_line_ends(axes: "Axes", lines: "Mapping[str, Line2D]") -> None:
     """Write each line's name at its right end, moved apart where two would overlap."""
     ends = {name: _last_height(line) for name, line in lines.items()}
     low, high = axes.get_ylim()
-    height = axes.figure.get_size_inches()[1] * PIXELS_PER_INCH * 0.8
-    gap = _LABEL_PIXELS * (high - low) / height
+    gap = _LABEL_PIXELS * (high - low) / axes.bbox.height
     for name, place in spread(ends, gap=gap).items():
         axes.annotate(
             name,

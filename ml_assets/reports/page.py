@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from ml_assets.reports import formats
 
+_FORMATS: dict[str, object] = {"interval": formats.interval, "estimate": formats.estimate}
 _MARKDOWN_SIGNS = "\\`*_{}[]|"
 
 
@@ -25,18 +26,17 @@ def _environment(kind: str) -> Environment:
     environment.filters.update(
         number=formats.number, share=formats.share, day=formats.day, minute=formats.minute
     )
-    environment.globals.update(interval=formats.interval, estimate=formats.estimate)
     return environment
 
 
 def html_page(template: str, **values: object) -> str:
     """Return the template filled with ``values``; only ``Markup`` goes in unescaped."""
-    return _environment("html").get_template(template).render(**values)
+    return _environment("html").get_template(template).render(_FORMATS | values)
 
 
 def markdown_page(template: str, **values: object) -> str:
     """Return the Markdown template filled with ``values``, their signs and tags escaped."""
-    return _environment("markdown").get_template(template).render(**values)
+    return _environment("markdown").get_template(template).render(_FORMATS | values)
 
 
 def escape_markdown(value: object) -> str:

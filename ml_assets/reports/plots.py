@@ -6,7 +6,7 @@ Each is 400 pixels wide: beside its table on a desk, the whole width on a phone.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ml_assets.reports.axes import label_line_ends, new_axes, time_axis
+from ml_assets.reports.axes import day_numbers, label_line_ends, new_axes, time_axis
 from ml_assets.reports.content import (
     CalibrationPoint,
     DailyResidual,
@@ -112,15 +112,15 @@ def calibration(points: Sequence[CalibrationPoint], *, unit: str) -> str:
 
 def residuals_over_time(days: Sequence[DailyResidual], *, unit: str) -> str:
     """Draw the daily mean residual with its interval and the daily mean absolute residual."""
-    times = [day.day for day in days]
+    times = day_numbers(day.day for day in days)
     with drawing_style():
         figure, axes = new_axes(height=250)
         axes.axhline(0, color=MUTED, linewidth=1)
         bounded = [day for day in days if day.low is not None and day.high is not None]
         axes.fill_between(
-            [day.day for day in bounded],
-            [day.low for day in bounded],
-            [day.high for day in bounded],
+            day_numbers(day.day for day in bounded),
+            [low for day in bounded if (low := day.low) is not None],
+            [high for day in bounded if (high := day.high) is not None],
             color=TINT,
             linewidth=0,
         )
@@ -152,7 +152,7 @@ def loss_over_time(folds: Sequence[FoldLoss], *, axis: str, highlighted: str) ->
         for model, points in by_model.items():
             stands_out = model == highlighted
             lines[shortened(model, LABEL_LENGTH)] = axes.plot(
-                [point.fold_start for point in points],
+                day_numbers(point.fold_start for point in points),
                 [point.value for point in points],
                 color=ACCENT if stands_out else MUTED,
                 linewidth=2 if stands_out else 1.2,

@@ -1,6 +1,6 @@
 """The evaluation report: one HTML file that needs nothing else to be read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -28,6 +28,17 @@ class ScoreTable:
     plot: Markup
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The pictures of the page; None where there is nothing to draw."""
+
+    loss: Markup | None
+    residuals: Markup | None
+    slices: Markup | None
+    calibration: Markup | None
+    importance: Markup | None
+
+
 def evaluation_report(content: ReportContent) -> str:
     """Return the report as a self-contained HTML page; the same content gives the same bytes.
 
@@ -51,7 +62,7 @@ def evaluation_report(content: ReportContent) -> str:
         importance_decimals=common_decimals(content.importance),
         trial_decimals=common_decimals(content.trials),
         decimals=lambda row: common_decimals([row]),
-        plots=dict(_plots(content, slices)),
+        plots=_pictures(content, slices),
         trials=sorted(content.trials, key=lambda trial: trial.rank)[:MOST_TRIALS],
         card=tuple(card_sections(content)),
     )
@@ -136,35 +147,44 @@ def _score_tables(content: ReportContent) -> Iterator[ScoreTable]:
         )
 
 
-def _plots(content: ReportContent, slices: tuple[SliceScore, ...]) -> Iterator[tuple[str, Markup]]:
+def _pictures(content: ReportContent, slices: tuple[SliceScore, ...]) -> Pictures:
     axis, unit = _axis(content, content.primary_metric), content.problem.unit
-    own_slices = [
+    is_number = content.problem.task == "regression"
+    loss_unit = metric_text(content.primary_metric).unit(unit)
+    worsening = f"worsening of {content.primary_metric}{f' ({loss_unit})' if loss_unit else ''}"
+    return Pictures(
+        loss=_drawn(
+            plots.loss_over_time,
+            content.loss_over_time,
+            axis=axis,
+            highlighted=content.challenger,
+        ),
+        residuals=_drawn(plots.residuals_over_time, content.residuals_over_time, unit=unit),
+        slices=_slice_picture(content, slices),
+        calibration=_drawn(plots.calibration, content.calibration, unit=unit if is_number else ""),
+        importance=_drawn(plots.importance, content.importance, axis=worsening),
+    )
+
+
+def _slice_picture(content: ReportContent, slices: tuple[SliceScore, ...]) -> Markup | None:
+    own = _own_score(content)
+    axis = _axis(content, content.primary_metric)
+    rows = [
         row
         for row in slices
         if row.model == content.challenger and row.metric == content.primary_metric
     ]
-    own = _own_score(content)
-    if content.loss_over_time:
-        svg = plots.loss_over_time(
-            content.loss_over_time, axis=axis, highlighted=content.challenger
-        )
-        yield "loss", picture(svg)
-    if content.residuals_over_time:
-        svg = plots.residuals_over_time(content.residuals_over_time, unit=unit)
-        yield "residuals", picture(svg)
-    if own_slices:
-        svg = plots.dot_and_whisker(
-            own_slices,
-            title=f"{axis} of {content.challenger} by slice",
-            axis=axis,
-            highlighted=content.challenger,
-            reference=own.value if own else None,
-        )
-        yield "slices", picture(svg)
-    if content.calibration:
-        is_number = content.problem.task == "regression"
-        svg = plots.calibration(content.calibration, unit=unit if is_number else "")
-        yield "calibration", picture(svg)
-    if content.importance:
-        svg = plots.importance(content.importance, axis=f"worsening of {axis}")
-        yield "importance", picture(svg)
+    return _drawn(
+        plots.dot_and_whisker,
+        rows,
+        title=f"{axis} of {content.challenger} by slice",
+        axis=axis,
+        highlighted=content.challenger,
+        reference=own.value if own else None,
+    )
+
+
+def _drawn(
+    plot: Callable[..., str], rows: Sequence[object], **options: str | float | None
+) -> Markup | None:
+    return picture(plot(rows, **options)) if rows else None

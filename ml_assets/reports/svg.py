@@ -51,10 +51,10 @@ def _mark_ids(root: ET.Element, mark: str) -> None:
         (element, name) for element in root.iter() for name in _REFERRING if name in element.attrib
     ]
     used = {
-        target for element, name in referring for target in _REFERENCE.findall(element.get(name))
+        target for element, name in referring for target in _REFERENCE.findall(element.attrib[name])
     }
     for element, name in referring:
-        element.set(name, _REFERENCE.sub(rf"#{mark}\1", element.get(name)))
+        element.set(name, _REFERENCE.sub(rf"#{mark}\1", element.attrib[name]))
     for element in root.iter():
         target = element.attrib.pop("id", None)
         if target in used:
@@ -64,12 +64,12 @@ def _mark_ids(root: ET.Element, mark: str) -> None:
 def _shorten(element: ET.Element) -> None:
     for name in _GEOMETRY:
         if name in element.attrib:
-            rounded = _NUMBER.sub(lambda found: f"{float(found[0]):.4g}", element.get(name))
+            rounded = _NUMBER.sub(lambda found: f"{float(found[0]):.4g}", element.attrib[name])
             element.set(name, " ".join(rounded.split()))
     if _LONE_ROTATION.match(element.get("transform", "")):
         del element.attrib["transform"]
     if "style" in element.attrib:
-        element.set("style", _FONT_FAMILY.sub("", element.get("style")))
+        element.set("style", _FONT_FAMILY.sub("", element.attrib["style"]))
 
 
 def _unwrap_groups(element: ET.Element) -> None:

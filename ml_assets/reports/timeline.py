@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ml_assets.reports.axes import label_line_ends, new_axes, time_axis
+from ml_assets.reports.axes import day_numbers, label_line_ends, new_axes, time_axis
 from ml_assets.reports.demo_content import (
     DemoContent,
     DemoEvent,
@@ -75,7 +75,7 @@ def timeline(
         for one in series:
             stands_out = one.policy == highlighted
             lines[one.policy] = axes.plot(
-                list(one.times),
+                day_numbers(one.times),
                 [float("nan") if error is None else error for error in one.errors],
                 color=ACCENT if stands_out else INK,
                 linewidth=2 if stands_out else 1.1,
@@ -93,11 +93,9 @@ def timeline(
 
 
 def _mark_events(axes: "Axes", events: Sequence[DemoEvent], *, width: int) -> None:
-    from matplotlib.dates import date2num  # noqa: PLC0415
-
     left, right = axes.get_xlim()
     gap = _NUMBER_PIXELS * (right - left) / (width * 0.8)
-    places = [float(date2num(event.time)) for event in events]
+    places = day_numbers(event.time for event in events)
     for index, (event, level) in enumerate(zip(events, stacked(places, gap=gap), strict=True)):
         colour = _EVENT_COLOURS.get(event.kind, MUTED)
         axes.axvline(places[index], color=colour, linewidth=1, zorder=1)

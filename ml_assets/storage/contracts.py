@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import ContractError
 from ml_assets.core.validation import LoadedContract
@@ -90,7 +92,7 @@ def _line(error: Exception, path: Path) -> str:
 
 
 def _only_model(module: ModuleType, path: Path) -> "type[pandera.DataFrameModel]":
-    import pandera.pandas as pandera
+    import pandera.pandas as pandera  # noqa: PLC0415  takes seconds
 
     models = [
         value
@@ -119,7 +121,9 @@ def _misplaced(schema: "pandera.DataFrameSchema") -> list[str]:
                 "added by reading (see `time`). Leave the field out, or rename it in the source."
             )
         if column.regex or not column.required:
-            found.append(f"column {name!r} must be one that is always there: no regex, no Optional.")
+            found.append(
+                f"column {name!r} must be one that is always there: no regex, no Optional."
+            )
         if column.default is not None:
             found.append(f"column {name!r} has a default: a contract fills no values. Remove it.")
         if name.lower() in folded:
@@ -181,8 +185,6 @@ def _plain(values: Any) -> tuple[Any, ...]:  # noqa: ANN401
 
 def _judging(schema: "pandera.DataFrameSchema", contract: Contract) -> "pandera.DataFrameSchema":
     """Return the schema with this house's types, and with nothing that drops or converts rows."""
-    import pandas as pd
-
     # pandera's drop_invalid_rows and coerce would lose rows without a trace.
     types = {"float": "float64", "string": "str", "datetime": pd.DatetimeTZDtype("us", "UTC")}
     updates = {

@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from ml_assets.core.errors import LakeError
@@ -137,35 +137,34 @@ class DeltaTables:
         if schema is None:
             raise self.missing(table)
         uri = self.uri(table)
-        # Ignored if another writer is faster.
+        # Without retries: a create that lost the race must not be committed over the winner's.
         DeltaTable.create(
             uri,
             schema,
             mode="ignore",
+            commit_properties=CommitProperties(max_commit_retries=0),
             partition_by=[PARTITION] if PARTITION in schema.names else None,
             configuration=KEEP_LOG,
             storage_options=self.storage_options,
         )
         return DeltaTable(uri, storage_options=self.storage_options)
 
-    def write(
-        self,
-        handle: DeltaTable,
-        rows: pa.Table,
-        *,
-        mode: Literal["append", "overwrite"],
-        schema_mode: Literal["merge", "overwrite"] | None = None,
-        predicate: str | None = None,
-    ) -> None:
-        """Commit ``rows``; columns the table lacks are added to it."""
-        new = set(rows.schema.names) - set(pa.schema(handle.schema()).names)
+    def append(self, handle: DeltaTable, rows: pa.Table) -> None:
+        """Commit ``rows`` beside those that are there."""
+        write_deltalake(handle, rows.to_reader(), mode="append", schema_mode=_growth(handle, rows))
+
+    def overwrite(self, handle: DeltaTable, rows: pa.Table, *, where: str | None) -> None:
+        """Commit ``rows`` in the place of those that ``where`` selects, None for all.
+
+        When all that was there goes, the types of its columns may change, too.
+        """
         write_deltalake(
             handle,
             rows.to_reader(),
-            mode=mode,
+            mode="overwrite",
             partition_by=handle.metadata().partition_columns or None,
-            schema_mode=schema_mode or ("merge" if new else None),
-            predicate=predicate,
+            schema_mode="overwrite" if where is None else _growth(handle, rows),
+            predicate=where,
         )
 
     @contextmanager
@@ -178,3 +177,8 @@ class DeltaTables:
             if "failed validation check" in str(error):
                 message += "\nThese rows lie outside the range that was to be replaced: widen it."
             raise LakeError(message) from error
+
+
+def _growth(handle: DeltaTable, rows: pa.Table) -> Literal["merge"] | None:
+    # Merging writes metadata, which would set all concurrent writers back: only if it must be.
+    return "merge" if set(rows.schema.names) - set(pa.schema(handle.schema()).names) else None

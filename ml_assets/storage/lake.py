@@ -11,10 +11,9 @@ import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from ml_assets.core.feature_query import quoted
 from ml_assets.storage.delta_tables import DeltaTables
 from ml_assets.storage.lake_rows import PARTITION, Rows, fitted, replayable
-from ml_assets.storage.lake_views import show_files, show_nothing, show_object_store
+from ml_assets.storage.lake_views import quoted, show_files, show_nothing, show_object_store
 
 
 @dataclass(frozen=True)
@@ -78,12 +77,8 @@ class Lake:
         with replayable(table, rows) as again:
 
             def write(handle: DeltaTable) -> None:
-                if where is None:
-                    # All that was there goes, so its types may change, too.
-                    self._tables.write(handle, again, mode="overwrite", schema_mode="overwrite")
-                else:
-                    fitting = fitted(table, again, handle)
-                    self._tables.write(handle, fitting, mode="overwrite", predicate=where)
+                new = again if where is None else fitted(table, again, handle)
+                self._tables.overwrite(handle, new, where=where)
 
             return self._tables.commit(table, write, schema=again.schema)
 
@@ -92,7 +87,7 @@ class Lake:
         with replayable(table, rows) as again:
 
             def write(handle: DeltaTable) -> None:
-                self._tables.write(handle, fitted(table, again, handle), mode="append")
+                self._tables.append(handle, fitted(table, again, handle))
 
             return self._tables.commit(table, write, schema=again.schema)
 

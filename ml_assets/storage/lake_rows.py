@@ -102,8 +102,11 @@ def fitted(table: str, rows: pa.Table, handle: DeltaTable) -> pa.Table:
         if name is None:
             new.append(field.name)
         elif name != field.name:
-            message = f"{table!r} has a column {name!r}; its new rows call it {field.name!r}."
-            raise LakeError(f"{message} Names may not differ in case only.")
+            message = (
+                f"{table!r} has a column {name!r}; its new rows call it {field.name!r}. "
+                "Names may not differ in case only: use the first."
+            )
+            raise LakeError(message)
         elif field.type != stored.field(name).type:
             message = (
                 f"Column {name!r} of {table!r} holds {stored.field(name).type}; the new rows hold "

@@ -9,7 +9,6 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from ml_assets.core.errors import LakeError
-from ml_assets.core.feature_query import quoted
 from ml_assets.storage.lake_rows import PARTITION
 
 
@@ -65,6 +64,11 @@ def duckdb_types(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> di
     """Return the SQL type of each column."""
     relation = connection.from_arrow(schema.empty_table())
     return {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+
+
+def quoted(name: str) -> str:
+    """Return ``name`` as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _no_rows(columns: Mapping[str, str]) -> str:

@@ -47,7 +47,7 @@ def _typed(connection: duckdb.DuckDBPyConnection, text: str, name: str, *, fixed
             fits = connection.execute(
                 f"SELECT count({column}) > 0 AND count({column}) = "
                 f"count(TRY_CAST({column} AS {attempt})) FROM {quoted(text)}"
-            ).fetchone()
-            if fits and fits[0]:
+            ).fetchall()
+            if fits[0][0]:
                 return f"{column}::{attempt} AS {column}"
     return column

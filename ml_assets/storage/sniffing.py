@@ -128,7 +128,7 @@ def _ask(sql: str, path: Path) -> pa.Table:
     try:
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            return connection.execute(sql).to_arrow_table()
+            return connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
         message = f"{path} cannot be read: {error}"
         raise SourceError(message) from error

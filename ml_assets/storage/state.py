@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic import command
@@ -74,6 +74,10 @@ class State:
                 )
                 raise MLAssetsError(message) from error
 
+    def close(self) -> None:
+        """Close the connections; the next use opens new ones."""
+        self._bare_engine.dispose()
+
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Open a connection that sees one consistent state."""
@@ -96,6 +100,11 @@ class State:
                 time.sleep(random.uniform(0.5, 1.5) * 0.005 * 2**attempt)  # noqa: S311
         with writer.begin() as connection:
             return work(connection)
+
+
+def fetch(connection: sa.Connection, query: sa.Select, kind: type[T]) -> list[T]:
+    """Return each row that ``query`` gives as a ``kind`` whose fields are called as its columns."""
+    return [kind(**row._asdict()) for row in connection.execute(query)]
 
 
 def migrations() -> Config:

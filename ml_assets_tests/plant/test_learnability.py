@@ -1,6 +1,7 @@
 """The problem is worth learning: a model beats the baselines, and wear breaks the model."""
 
 from datetime import timedelta
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ WEARS = [name for name in SCENARIOS if name != "quiet"]
 TARGET = "next_amplitude_mm"
 
 
+@cache
 def rows(scenario: str, first: int, last: int) -> tuple[pd.DataFrame, pd.Series]:
     """Features (readings and rig table) and target of some days."""
     plant = Plant(scenario)
@@ -27,6 +29,11 @@ def rows(scenario: str, first: int, last: int) -> tuple[pd.DataFrame, pd.Series]
     return X.astype(dict.fromkeys(text, "category")), joined[TARGET]
 
 
+def fitted(X, y):
+    """A small model: a few large steps are as good here as scikit-learn's defaults."""
+    return HistGradientBoostingRegressor(learning_rate=0.2, max_iter=60, random_state=0).fit(X, y)
+
+
 @pytest.fixture(scope="module")
 def week():
     return rows("quiet", 0, 7)
@@ -34,7 +41,7 @@ def week():
 
 @pytest.fixture(scope="module")
 def model(week):
-    return HistGradientBoostingRegressor(random_state=0).fit(*week)
+    return fitted(*week)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,6 @@ def test_the_readings_hardly_show_the_wear(name, quiet):
 
 
 def test_a_model_that_has_seen_the_wear_is_as_good_as_before(quiet, model):
-    refitted = HistGradientBoostingRegressor(random_state=0).fit(*rows("spring_fatigue@P0D", 3, 10))
+    refitted = fitted(*rows("spring_fatigue@P0D", 3, 10))
     worn = rows("spring_fatigue@P0D", 10, 13)
     assert mae(refitted, *worn) < 1.15 * mae(model, *quiet)

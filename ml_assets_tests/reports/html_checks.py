@@ -48,7 +48,7 @@ def read(page: str) -> str:
     assert reader.open == []
     assert len(reader.ids) == len(set(reader.ids)), "an id is used twice"
     assert set(reader.targets) <= set(reader.ids), "a reference leads nowhere"
-    return " ".join(" ".join(reader.texts).split())
+    return re.sub(r"[ \n]+", " ", " ".join(reader.texts))
 
 
 def reaches_outside(page: str) -> list[str]:

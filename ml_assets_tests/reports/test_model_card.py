@@ -4,7 +4,6 @@ import dataclasses
 
 from ml_assets.reports.formats import interval
 from ml_assets.reports.model_card import card_sections, model_card
-from ml_assets.reports.report import evaluation_report
 from ml_assets_tests.reports.html_checks import read
 
 
@@ -36,8 +35,8 @@ def test_card_states_each_metric_of_the_challenger_with_its_interval(content):
             assert interval(score.low, score.high) in card
 
 
-def test_page_and_markdown_show_the_same_card(content):
-    page = read(evaluation_report(content))
+def test_page_and_markdown_show_the_same_card(content, report):
+    page = read(report)
     for section in card_sections(content):
         cells = [cell for row in section.rows for cell in row]
         texts = (section.title, *section.texts, *section.items, *section.header, *cells)

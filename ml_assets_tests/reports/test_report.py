@@ -15,18 +15,17 @@ from ml_assets_tests.reports.html_checks import reaches_outside, read
 HOSTILE = "<script>alert('x')</script>\"&$a_b$ ]]>"
 
 
-def test_page_is_balanced_and_reaches_nothing_outside(content):
-    page = evaluation_report(content)
-    read(page)
-    assert reaches_outside(page) == []
+def test_page_is_balanced_and_reaches_nothing_outside(report):
+    read(report)
+    assert reaches_outside(report) == []
 
 
-def test_same_content_gives_the_same_bytes(content):
-    assert evaluation_report(content) == evaluation_report(content)
+def test_same_content_gives_the_same_bytes(content, report):
+    assert evaluation_report(content) == report
 
 
-def test_every_score_and_interval_is_on_the_page(content):
-    text = read(evaluation_report(content))
+def test_every_score_and_interval_is_on_the_page(content, report):
+    text = read(report)
     for group in (content.scores, content.slices):
         for row in group:
             alike = [one for one in group if one.metric == row.metric]
@@ -42,8 +41,8 @@ def test_every_score_and_interval_is_on_the_page(content):
         assert interval(gate.low, gate.high) in text
 
 
-def test_every_word_of_the_content_is_on_the_page(content):
-    text = read(evaluation_report(content))
+def test_every_word_of_the_content_is_on_the_page(content, report):
+    text = read(report)
     words = [content.decision.reason, content.version, *content.warnings, *content.limits]
     words += [gate.bound for gate in content.decision.gates]
     words += [gate.explanation for gate in content.decision.gates]
@@ -52,6 +51,25 @@ def test_every_word_of_the_content_is_on_the_page(content):
     words += [row.version for row in content.data]
     words += [*content.configuration, *content.configuration.values()]
     assert [word for word in words if word not in text] == []
+
+
+def test_page_goes_from_the_verdict_and_its_warnings_to_how_it_was_made(content, report):
+    text = read(report)
+    parts = (
+        headline(content),
+        content.decision.reason,
+        content.warnings[0],
+        "Gates between",
+        "by model, best first",
+        "Score of each fold",
+        "by slice, worst first",
+        "Predicted against observed, in mm",
+        "Worsening of mae (mm)",
+        "Intended use",
+        "over many evaluations like this one",
+    )
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
 
 
 def test_hostile_text_is_shown_and_never_run(content):

@@ -11,18 +11,17 @@ from ml_assets.reports.timeline import demo_page, stacked, timeline
 from ml_assets_tests.reports.html_checks import reaches_outside, read
 
 
-def test_page_is_balanced_and_reaches_nothing_outside(demo):
-    page = demo_page(demo)
-    read(page)
-    assert reaches_outside(page) == []
+def test_page_is_balanced_and_reaches_nothing_outside(demo_html):
+    read(demo_html)
+    assert reaches_outside(demo_html) == []
 
 
-def test_same_content_gives_the_same_bytes(demo):
-    assert demo_page(demo) == demo_page(demo)
+def test_same_content_gives_the_same_bytes(demo, demo_html):
+    assert demo_page(demo) == demo_html
 
 
-def test_everything_of_the_content_is_on_the_page(demo):
-    text = read(demo_page(demo))
+def test_everything_of_the_content_is_on_the_page(demo, demo_html):
+    text = read(demo_html)
     places = common_decimals(demo.phases)
     words = [demo.verdict, demo.description, "not seen"]
     words += [number(row.value, places) for row in demo.phases]

@@ -31,6 +31,11 @@ def number_sql(column: str, *, decimal: str) -> str:
     return f"CASE WHEN regexp_full_match({plain}, '{NUMBER}') THEN try_cast({plain} AS DOUBLE) END"
 
 
+def joined_sql(columns: Iterable[str]) -> str:
+    """Return SQL for the texts of some columns joined by a space."""
+    return " || ' ' || ".join(quoted(column) for column in columns)
+
+
 class Texts:
     """The cells of a file, trimmed, NULL where empty, with the row's position in ``_row``.
 
@@ -95,7 +100,7 @@ class Texts:
 
     def spread(self, columns: Sequence[str], *, limit: int) -> list[str]:
         """Return texts of a column (or of several, joined by a space) from all over the file."""
-        joined = self.joined(columns)
+        joined = joined_sql(columns)
         return [
             text
             for (text,) in self.rows(
@@ -104,7 +109,3 @@ class Texts:
                 f"GROUP BY (_row * {limit}) // (last + 1)"
             )
         ]
-
-    def joined(self, columns: Sequence[str]) -> str:
-        """Return SQL for the texts of some columns joined by a space; NULL if one is empty."""
-        return " || ' ' || ".join(quoted(column) for column in columns)

@@ -5,7 +5,12 @@ from datetime import datetime, timedelta
 
 from ml_assets.core.problem import EventTime, Partitions
 from ml_assets.core.reading.names import literal, quoted
-from ml_assets.core.reading.times import event_time_sql, moment_literal, time_text_sql
+from ml_assets.core.reading.times import (
+    event_text_sql,
+    event_time_sql,
+    moment_literal,
+    time_columns,
+)
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -17,12 +22,8 @@ def source_columns(time: EventTime, columns: Iterable[str]) -> tuple[str, ...]:
         >>> source_columns(EventTime(columns=("day", "hour"), known_at="seen"), ["hour", "cnt"])
         ('hour', 'cnt', 'day', 'seen')
     """
-    names = [*columns, *time.columns]
-    if time.sequence is not None and time.sequence.column is not None:
-        names.append(time.sequence.column)
-    if time.known_at is not None:
-        names.append(time.known_at)
-    return tuple(dict.fromkeys(names))
+    known = () if time.known_at is None else (time.known_at,)
+    return tuple(dict.fromkeys((*columns, *time_columns(time), *known)))
 
 
 def clock_sql(partitions: Partitions, *, moment: str, arrived_at: str) -> str:
@@ -81,11 +82,14 @@ def landing_sql(
     within = clock_sql(partitions, moment="_event_time", arrived_at=arrived)
     every = "day" if partitions.every == "hour" else partitions.every
     return f"""
-WITH read AS (
-    SELECT _row, _fault, _text, {event_time_sql(time, row_offset=row_offset)} AS _event_time,
-        {time_text_sql(time)} AS _time_text, {known} AS _known_text,
-        {"".join(f"{name} AS {_kept(name)}, " for name in names)}
+WITH told AS (
+    SELECT _row, _fault, _text, {event_text_sql(time)} AS _event_text,
+        {_joined(time_columns(time))} AS _time_text, {known} AS _known_text,
+        {", ".join(f"{name} AS {_kept(name)}" for name in names)}
     FROM {quoted(relation)}
+), read AS (
+    SELECT *, {event_time_sql(time, text="_event_text", row_offset=row_offset)} AS _event_time
+    FROM told
 ), placed AS (
     SELECT *, CASE WHEN {within} THEN _event_time END AS _place FROM read
 ), neighboured AS (
@@ -103,6 +107,11 @@ SELECT CAST(date_trunc('{every}', timezone('UTC', _time)) AS DATE) AS _date, _ti
     {"".join(f", {_kept(name)} AS {name}" for name in names)}
 FROM neighboured
 """
+
+
+def _joined(names: Iterable[str]) -> str:
+    texts = ", ".join(quoted(name) for name in names)
+    return f"concat_ws(' ', {texts})" if texts else "NULL::VARCHAR"
 
 
 def _kept(name: str) -> str:

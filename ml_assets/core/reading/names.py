@@ -2,17 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
+from ml_assets.core.feature_query import quoted
 from ml_assets.core.problem import Renames
 
-
-def quoted(name: str) -> str:
-    """Return a name as a SQL identifier.
-
-    Example:
-        >>> quoted('say "hr"')
-        '"say ""hr"""'
-    """
-    return '"' + name.replace('"', '""') + '"'
+__all__ = ["canonical_names", "literal", "quoted", "spellings"]
 
 
 def literal(text: str) -> str:

@@ -7,8 +7,9 @@ from ml_assets.core.problem import EventTime, Format, Partitions
 from ml_assets.core.problem.time import EPOCH_FORMATS, ISO
 from ml_assets.core.reading.landing import clock_sql
 from ml_assets.core.reading.names import literal, quoted
-from ml_assets.core.reading.times import moment_sql, trimmed
+from ml_assets.core.reading.times import moment_sql, time_columns, trimmed
 from ml_assets.core.reading.values import NUMBERS, text_sql, value_sql
+
 
 def typed_sql(
     raw: str,
@@ -30,11 +31,15 @@ def typed_sql(
     Returns:
         One SELECT with the columns ``_number`` (a row's place, from 1), ``_date``, ``_time``,
         ``_file``, ``_row``, ``_arrived_at``, ``event_time``, ``known_at``, ``_text``,
-        ``_original`` (text by column), ``_rule`` (NULL for a row that is whole, else "malformed_row", "event_time",
-        "time_range", "known_at", "not_finite" or "type"), ``_column``, ``_value``, and the
-        contract's columns, typed.
+        ``_original`` (text by column), ``_rule`` (NULL for a row that is whole, else
+        "malformed_row", "event_time", "time_range", "known_at", "not_finite" or "type"),
+        ``_column``, ``_value``, and the contract's columns, typed.
     """
-    texts = [f"{quoted(c.name)} := {text_sql(c, format)}" for c in contract.columns]
+    trims = [f"{quoted(name)} := {trimmed(quoted(name))}" for name in contract.names]
+    texts = [
+        f"{quoted(c.name)} := {text_sql(c, format, text=f'_trimmed.{quoted(c.name)}')}"
+        for c in contract.columns
+    ]
     values = [
         f"{value_sql(c, format, text=_text(c.name), timezone=time.timezone)} AS {quoted(c.name)}"
         for c in contract.columns
@@ -45,7 +50,8 @@ def typed_sql(
     )
     return f"""
 WITH numbered AS (
-    SELECT row_number() OVER () AS _number, * FROM {quoted(raw)}
+    SELECT row_number() OVER () AS _number, *, struct_pack({", ".join(trims)}) AS _trimmed
+    FROM {quoted(raw)}
 ), read AS (
     SELECT _number, _date, _time, _file, _row, _arrived_at, event_time, _fault, _time_text,
         _known_text, {_known_at(time, format)} AS known_at,
@@ -103,10 +109,8 @@ def _shared_format(time: EventTime) -> str:
 
 def _original(time: EventTime, contract: Contract) -> str:
     parts = {name: quoted(name) for name in contract.names}
-    sequence = time.sequence.column if time.sequence is not None else None
-    told = " ".join(time.columns) or sequence
-    if told is not None:
-        parts.setdefault(told, "_time_text")
+    if time_columns(time):
+        parts.setdefault(" ".join(time_columns(time)), "_time_text")
     if time.known_at is not None:
         parts.setdefault(time.known_at, "_known_text")
     return f"struct_pack({', '.join(f'{quoted(name)} := {text}' for name, text in parts.items())})"
@@ -116,7 +120,7 @@ def _rules(
     time: EventTime, partitions: Partitions, contract: Contract
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield (condition, rule, column, value) in the order in which they are applied."""
-    told = " ".join(time.columns) or (time.sequence and time.sequence.column) or "event_time"
+    told = " ".join(time_columns(time)) or "event_time"
     within = clock_sql(partitions, moment="event_time", arrived_at="_arrived_at")
     yield "_fault IS NOT NULL", "'malformed_row'", "NULL", "_fault"
     yield "event_time IS NULL", "'event_time'", literal(told), "_time_text"
@@ -127,7 +131,8 @@ def _rules(
         text = _text(column.name)
         rule = "'type'"
         if column.kind in NUMBERS:
-            rule = f"CASE WHEN NOT isfinite(TRY_CAST({text} AS DOUBLE)) THEN 'not_finite' ELSE 'type' END"
+            infinite = f"NOT isfinite(TRY_CAST({text} AS DOUBLE))"
+            rule = f"CASE WHEN {infinite} THEN 'not_finite' ELSE 'type' END"
         if column.kind != "string":
             broken = f"{text} IS NOT NULL AND {quoted(column.name)} IS NULL"
             yield broken, rule, literal(column.name), text

@@ -3,17 +3,22 @@
 from ml_assets.core.contract import Column
 from ml_assets.core.problem import Format
 from ml_assets.core.problem.time import ISO
-from ml_assets.core.reading.names import literal, quoted
-from ml_assets.core.reading.times import moment_sql, trimmed
+from ml_assets.core.reading.names import literal
+from ml_assets.core.reading.times import moment_sql
 
 TRUE_WORDS = ("true", "t", "yes", "y", "1")
 FALSE_WORDS = ("false", "f", "no", "n", "0")
 NUMBERS = ("float", "integer")
 
 
-def text_sql(column: Column, format: Format) -> str:  # noqa: A002
-    """Return the column's text, trimmed, and NULL where it means a missing value."""
-    text = trimmed(quoted(column.name))
+def text_sql(column: Column, format: Format, *, text: str) -> str:  # noqa: A002
+    """Return a column's text, and NULL where it means a missing value.
+
+    Args:
+        column: The column.
+        format: How its text is to be read.
+        text: Expression of its text, trimmed.
+    """
     missing = []
     if format.null_words:
         missing.append(f"{text} IN ({', '.join(map(literal, format.null_words))})")
@@ -59,5 +64,7 @@ def _number(text: str, format: Format) -> str:  # noqa: A002
     # DuckDB reads 1_000 as a number; a decimal comma beside a point is no number here.
     if format.decimal == ",":
         decimal = f"replace({text}, ',', '.')"
-        return f"CASE WHEN NOT regexp_matches({text}, '[_.]') THEN TRY_CAST({decimal} AS DOUBLE) END"
+        return (
+            f"CASE WHEN NOT regexp_matches({text}, '[_.]') THEN TRY_CAST({decimal} AS DOUBLE) END"
+        )
     return f"CASE WHEN NOT contains({text}, '_') THEN TRY_CAST({text} AS DOUBLE) END"

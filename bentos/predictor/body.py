@@ -1,0 +1,64 @@
+"""Reading a request's body: its kind, its size, its name."""
+
+import re
+
+from starlette.requests import Request
+
+from ml_assets.core.release import Release
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+REQUEST_ID_HEADER = "x-request-id"
+BYTES_PER_ROW = 4096
+SMALLEST_LIMIT = 65536
+
+
+class Unacceptable(Exception):  # noqa: N818 - it is an answer, not a failure of the server
+    """A request that is refused before its content is looked at.
+
+    Args:
+        status: HTTP status.
+        message: What was wrong and what is expected.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def request_id_of(request: Request) -> str | None:
+    """Return the caller's name for the request, or None if it gave none."""
+    given = request.headers.get(REQUEST_ID_HEADER)
+    if given is not None and not REQUEST_ID.fullmatch(given):
+        message = f"{REQUEST_ID_HEADER} holds 1 to 128 letters, digits, '.', '_' or '-'."
+        raise Unacceptable(400, message)
+    return given
+
+
+def body_limit(release: Release) -> int:
+    """Return the largest body of a request, in bytes."""
+    return max(SMALLEST_LIMIT, BYTES_PER_ROW * release.max_rows)
+
+
+async def read_body(request: Request, *, limit: int) -> bytes:
+    """Return the body of a JSON request.
+
+    Args:
+        request: The request.
+        limit: Bytes that are read at most, whatever the headers say.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    coding = request.headers.get("content-encoding", "identity").lower()
+    if kind != "application/json" or coding != "identity":
+        message = "Send plain JSON: content-type application/json, no content-encoding."
+        raise Unacceptable(415, message)
+    message = f"The body is larger than {limit} bytes. Send fewer rows in one request."
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise Unacceptable(413, message)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise Unacceptable(413, message)
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,111 @@
+"""The description of ``POST /predict``: what the contract allows, as OpenAPI."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_assets.core.contract import Column, Kind
+from ml_assets.core.prediction import Predictor
+from ml_assets.core.request_schema import EVENT_TIME, RequestSchema
+
+_KINDS: Mapping[Kind, dict[str, Any]] = {
+    "float": {"type": "number"},
+    "integer": {"type": "integer"},
+    "string": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "datetime": {"type": "string", "format": "date-time"},
+}
+_REFUSALS = {
+    "400": "The body is not JSON, or x-request-id is malformed.",
+    "413": "The body is too large.",
+    "415": "The body is not declared as plain JSON.",
+    "422": "A row breaks the contract; 'faults' says which and where.",
+    "503": "No release is loaded yet.",
+}
+
+
+def describe(predictor: Predictor) -> dict[str, Any]:
+    """Return the OpenAPI document of a release."""
+    release, schema = predictor.release, predictor.schema
+    row = row_schema(schema)
+    rows = {"type": "array", "items": row, "minItems": 1, "maxItems": schema.max_rows}
+    many = _object({"rows": rows}, required=["rows"])
+    example = {"rows": list(predictor.golden.rows[:1])}
+    body = {"application/json": {"schema": {"oneOf": [many, row]}, "example": example}}
+    refused = {"application/json": {"schema": _refusal_schema()}}
+    responses = {
+        code: {"description": text, "content": refused} for code, text in _REFUSALS.items()
+    }
+    answered = {"application/json": {"schema": _answer_schema(predictor)}}
+    responses["200"] = {"description": "One prediction a row, in order.", "content": answered}
+    operation = {
+        "operationId": "predict",
+        "summary": f"Predict {release.target}",
+        "requestBody": {"required": True, "content": body},
+        "responses": responses,
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": release.problem, "version": release.version},
+        "paths": {"/predict": {"post": operation}},
+    }
+
+
+def row_schema(schema: RequestSchema) -> dict[str, Any]:
+    """Return the JSON schema of one row."""
+    fields = {column.name: _column(column, schema) for column in schema.columns}
+    fields[EVENT_TIME] = {
+        **_KINDS["datetime"],
+        "description": "When it happened, with an offset; by default now.",
+    }
+    required = [column.name for column in schema.columns if schema.requires(column)]
+    return _object(fields, required=required)
+
+
+def _column(column: Column, schema: RequestSchema) -> dict[str, Any]:
+    described = dict(_KINDS[column.kind])
+    if column.description:
+        described["description"] = column.description
+    if column.at_least is not None:
+        described["minimum"] = column.at_least
+    if column.at_most is not None:
+        described["maximum"] = column.at_most
+    if column.allowed is not None:
+        listed = "enum" if schema.unknown_category == "reject" else "examples"
+        described[listed] = list(column.allowed)
+    if not schema.requires(column):
+        described["type"] = [described["type"], "null"]
+        if "enum" in described:
+            described["enum"].append(None)
+    return described
+
+
+def _answer_schema(predictor: Predictor) -> dict[str, Any]:
+    fields = {
+        "request_id": {"type": "string"},
+        "version": {"type": "string"},
+        "revision": {"type": "integer"},
+        "predictions": {"type": "array"},
+    }
+    if predictor.release.classes:
+        shares = {"type": "object", "additionalProperties": {"type": "number"}}
+        fields["probabilities"] = {"type": "array", "items": shares}
+    return _object(fields, required=["request_id", "version", "revision", "predictions"])
+
+
+def _refusal_schema() -> dict[str, Any]:
+    text = {"type": ["string", "null"]}
+    fault = _object(
+        {"row": {"type": ["integer", "null"]}, "column": text, "rule": text, "message": text},
+        required=["row", "column", "rule", "message"],
+    )
+    faults = {"type": "array", "items": fault}
+    return _object({"error": {"type": "string"}, "faults": faults}, required=["error"])
+
+
+def _object(fields: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": required,
+        "additionalProperties": False,
+    }

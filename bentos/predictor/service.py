@@ -1,0 +1,67 @@
+"""The BentoML service: the routes, the release behind them, and how the process behaves."""
+
+import os
+from importlib.metadata import version
+
+import bentoml
+
+from bentos.predictor.routes import create_app
+from bentos.predictor.serving import Serving
+from bentos.predictor.settings import Settings
+from bentos.predictor.watcher import Watcher
+
+# What the container installs: the versions this was built and proven with.
+PACKAGES = (
+    "bentoml",
+    "duckdb",
+    "httptools",
+    "msgspec",
+    "numpy",
+    "orjson",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "scikit-learn",
+    "skops",
+    "starlette",
+    "uvloop",
+)
+IMAGE = bentoml.images.Image(python_version="3.11", lock_python_packages=False).python_packages(
+    *(f"{name}=={version(name)}" for name in PACKAGES)
+)
+routes = create_app()
+
+
+@bentoml.service(
+    name="predictor",
+    image=IMAGE,
+    workers=1,  # the history of recent rows is one state; more processes would each have their own
+    envs=[
+        # One row leaves nothing to share out: threads only wait for each other.
+        {"name": "OMP_NUM_THREADS", "value": "1"},
+        {"name": "BENTOML_DO_NOT_TRACK", "value": "True"},
+    ],
+    traffic={"timeout": 60, "max_concurrency": 256},
+    metrics={"enabled": False},  # the built-in ones make a series of every path a stranger tries
+    logging={"access": {"enabled": False}},  # the prediction log says it better
+    tracing={"excluded_urls": ".*"},  # costs more than the rest of the request
+)
+@bentoml.asgi_app(routes, path="/")
+class PredictorService:
+    """Answers for one problem."""
+
+    def __init__(self) -> None:
+        settings = Settings.from_environment(os.environ)
+        self.serving = Serving(settings.spool)
+        routes.state.serving = self.serving
+        self.watcher = Watcher(self.serving, settings)
+        self.watcher.start()
+
+    @bentoml.on_shutdown
+    def stop(self) -> None:
+        """Answer what is queued and close the log."""
+        self.watcher.stop()
+        self.serving.close()
+
+    def __is_ready__(self) -> bool:
+        return self.serving.loaded is not None

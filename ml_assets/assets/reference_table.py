@@ -1,0 +1,51 @@
+"""Reference tables: what is true of an entity at all times."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from ml_assets.assets.describe import table_facts
+from ml_assets.assets.stage import declare
+from ml_assets.core.window import Window
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.references import type_reference
+from ml_assets.storage.sources import open_source
+from ml_assets.storage.workspace import Workspace
+
+
+def reference_table(declared: DeclaredProblem, name: str) -> dg.AssetsDefinition:
+    """A small table that features.sql joins by key: what does not change with time."""
+    reference = declared.problem.references[name]
+
+    @dg.asset(
+        **declare(
+            declared,
+            f"reference_{name}",
+            stage="data",
+            kinds=["deltalake"],
+            description=reference_table.__doc__,
+            partitioned=False,
+        )
+    )
+    def _reference_table(
+        workspace: dg.ResourceParam[Workspace], duckdb: DuckDBResource
+    ) -> dg.MaterializeResult:
+        opened = open_source(reference.source, root=Path.cwd(), cache=workspace.cache)
+        with duckdb.get_connection() as connection:
+            if hasattr(opened, "found"):
+                for file in opened.found():
+                    opened.read_file(connection, file, name=name)
+            else:
+                now = datetime.now(tz=UTC)
+                connection.register(name, opened.rows(Window(now, now)))
+            rows = connection.sql(type_reference(connection, name, reference)).to_arrow_table()
+        table = table_name(declared, f"reference_{name}")
+        version = workspace.lake.replace(table, rows)
+        return dg.MaterializeResult(
+            metadata={**table_facts(table, version, len(rows), rows.schema), "rows": len(rows)}
+        )
+
+    return _reference_table

@@ -1,0 +1,124 @@
+"""Alert episodes: one for each time that production drifts, however many windows it lasts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ml_assets.core.drift import DriftVerdict, Severity, State
+
+QUIET_WINDOWS = 6
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """The part of a stored verdict that episodes are made from.
+
+    Attributes:
+        window_start: Start of the judged window.
+        state: What was found.
+        severity: What to do about it; None without drift.
+        columns: Columns that drifted.
+    """
+
+    window_start: datetime
+    state: State
+    severity: Severity | None = None
+    columns: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, verdict: DriftVerdict) -> "VerdictRow":
+        """Return the row of a verdict."""
+        columns = tuple(sorted({finding.column for finding in verdict.drifted}))
+        return cls(verdict.window_start, verdict.state, verdict.severity, columns)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A stretch of drift. It gives one alert, and at most one retraining.
+
+    Attributes:
+        id: Problem, version and opening: the same however often it is computed.
+        problem: Name of the problem.
+        version: Version that answered.
+        opened: Start of the first window that drifted.
+        last_drift: Start of the newest window that drifted.
+        severity: That of the newest window that drifted.
+        columns: Every column that drifted in it.
+        windows: Windows that drifted.
+        quiet: Quiet windows since the last drift.
+        closed: Start of the window that closed it; None while it is open.
+    """
+
+    id: str
+    problem: str
+    version: str
+    opened: datetime
+    last_drift: datetime
+    severity: Severity
+    columns: tuple[str, ...]
+    windows: int = 1
+    quiet: int = 0
+    closed: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether drift goes on, or ended too lately to be sure."""
+        return self.closed is None
+
+
+def episodes_of(rows: Sequence[VerdictRow], *, problem: str, version: str) -> list[Episode]:
+    """Fold the verdicts of one version into episodes.
+
+    An episode opens with the first drift and closes at the sixth quiet window in a row. A window
+    with insufficient data is not quiet: it neither closes an episode nor keeps it open.
+
+    Args:
+        rows: One a window, in any order, from the version's first window on: an episode's name
+            holds its opening, which must not be cut off.
+        problem: Name of the problem.
+        version: Version that answered in all of them.
+
+    Returns:
+        The episodes in order of time; only the last one can be open.
+    """
+    episodes: list[Episode] = []
+    for row in sorted(rows, key=lambda row: row.window_start):
+        current = episodes[-1] if episodes and episodes[-1].is_open else None
+        match row.state, row.severity, current:
+            case "drift", None, _:
+                message = f"The verdict on {row.window_start} says drift and has no severity."
+                raise ValueError(message)
+            case "drift", str() as severity, None:
+                episodes.append(_opened(row, severity, problem=problem, version=version))
+            case "drift", str() as severity, Episode():
+                episodes[-1] = _continued(current, row, severity)
+            case "quiet", _, Episode():
+                quiet = current.quiet + 1
+                closed = row.window_start if quiet >= QUIET_WINDOWS else None
+                episodes[-1] = replace(current, quiet=quiet, closed=closed)
+            case _:
+                continue
+    return episodes
+
+
+def _opened(row: VerdictRow, severity: Severity, *, problem: str, version: str) -> Episode:
+    return Episode(
+        id=f"{problem}/{version}/{row.window_start:%Y-%m-%dT%H}",
+        problem=problem,
+        version=version,
+        opened=row.window_start,
+        last_drift=row.window_start,
+        severity=severity,
+        columns=row.columns,
+    )
+
+
+def _continued(episode: Episode, row: VerdictRow, severity: Severity) -> Episode:
+    return replace(
+        episode,
+        last_drift=row.window_start,
+        severity=severity,
+        columns=tuple(sorted({*episode.columns, *row.columns})),
+        windows=episode.windows + 1,
+        quiet=0,
+    )

@@ -1,0 +1,125 @@
+"""Golden rows: questions whose answers are known, asked before a release may serve."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from ml_assets.core.errors import ServingError
+
+# Linear algebra differs in its last places with the number of rows; more is another model.
+LARGEST_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class GoldenRows:
+    """Request rows with the answers that the batch gave.
+
+    The rows should be among the newest of the release's history: then they have the same past
+    whether they are asked one by one or together.
+
+    Attributes:
+        rows: Rows as a request holds them, each with its ``event_time``.
+        predictions: The answer to each.
+        probabilities: One row a request row, in the order of the release's classes; None for a
+            regression and for classifiers without probabilities.
+        tolerance: Largest relative difference of a number that counts as equal. 0 where one row
+            and many give the same bits, as trees do.
+    """
+
+    rows: tuple[dict[str, Any], ...]
+    predictions: tuple[Any, ...]
+    probabilities: tuple[tuple[float, ...], ...] | None = None
+    tolerance: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.rows or len(self.rows) != len(self.predictions):
+            message = (
+                f"Golden rows need an answer each; found {len(self.rows)} rows and "
+                f"{len(self.predictions)} answers."
+            )
+            raise ServingError(message)
+        if not 0 <= self.tolerance <= LARGEST_TOLERANCE:
+            message = (
+                f"The tolerance of golden rows is at most {LARGEST_TOLERANCE}; found "
+                f"{self.tolerance}: the model answers one row otherwise than many."
+            )
+            raise ServingError(message)
+
+    def to_json(self) -> bytes:
+        """Return the content of golden.json; floats keep every digit."""
+        values = {
+            "rows": self.rows,
+            "predictions": self.predictions,
+            "probabilities": self.probabilities,
+            "tolerance": self.tolerance,
+        }
+        return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """Build the golden rows that ``to_json`` described."""
+        values = json.loads(content)
+        probabilities = values["probabilities"]
+        return cls(
+            tuple(values["rows"]),
+            tuple(values["predictions"]),
+            None if probabilities is None else tuple(tuple(row) for row in probabilities),
+            values["tolerance"],
+        )
+
+    def difference(
+        self,
+        predictions: Sequence[Any],
+        probabilities: Sequence[Sequence[float]] | None,
+        *,
+        first: int = 0,
+    ) -> str | None:
+        """Return what differs from the expected answers, or None if nothing does.
+
+        Args:
+            predictions: Answers to consecutive golden rows.
+            probabilities: Their probabilities, where the model has them.
+            first: Position of the first of these rows.
+        """
+        for n, value in enumerate(predictions):
+            expected = self.predictions[first + n]
+            if not _equal(value, expected, self.tolerance):
+                return f"golden row {first + n}: expected {expected!r}, answered {value!r}"
+        if (probabilities is None) != (self.probabilities is None):
+            return "probabilities are given on one side only"
+        for n, row in enumerate(probabilities or ()):
+            wanted = (self.probabilities or ())[first + n]
+            same = [_equal(p, q, self.tolerance) for p, q in zip(row, wanted, strict=True)]
+            if not all(same):
+                return f"golden row {first + n}: expected {list(wanted)}, answered {list(row)}"
+        return None
+
+
+def tolerance_between(one_by_one: np.ndarray, together: np.ndarray) -> float:
+    """Return the tolerance that answers to single rows need, from how far they are from a batch.
+
+    Args:
+        one_by_one: Numbers answered when each row was asked alone.
+        together: Numbers answered when all rows were asked at once, of the same shape.
+
+    Returns:
+        0 if both are the same bits, else ten times the largest relative difference.
+
+    Example:
+        >>> tolerance_between(np.array([1.0, 2.0]), np.array([1.0, 2.0]))
+        0.0
+    """
+    if np.array_equal(one_by_one, together):
+        return 0.0
+    scale = np.maximum(np.maximum(np.abs(one_by_one), np.abs(together)), np.finfo(float).tiny)
+    return float(10 * np.max(np.abs(one_by_one - together) / scale))
+
+
+def _equal(value: Any, expected: Any, tolerance: float) -> bool:  # noqa: ANN401
+    numbers = all(isinstance(v, float) for v in (value, expected))
+    if not numbers or tolerance == 0:
+        return type(value) is type(expected) and value == expected
+    return abs(value - expected) <= tolerance * max(abs(value), abs(expected), 1.0)

@@ -1,0 +1,87 @@
+"""The manifest of the files that were ingested or set aside."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from ml_assets.storage.state import State, fetch
+from ml_assets.storage.tables import files
+
+Status = Literal["landed", "set_aside", "superseded"]
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What became of one file.
+
+    Attributes:
+        path: Where it was found, as the source names it.
+        digest: SHA-256 of its content.
+        status: ``landed``: its rows are in the lake. ``set_aside``: it could not be read.
+            ``superseded``: a newer content took its place, or it was withdrawn.
+        reason: Why it was set aside or withdrawn.
+        rows: How many data rows it has.
+        first_time: Earliest event time in it.
+        last_time: Latest event time in it.
+        at: When this was decided.
+    """
+
+    path: str
+    digest: str
+    status: Status
+    reason: str | None
+    rows: int | None
+    first_time: datetime | None
+    last_time: datetime | None
+    at: datetime
+
+
+class FileManifest:
+    """The manifests of all problems in one state database."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def known(self, problem: str, source: str = "rows") -> dict[str, FileRecord]:
+        """Return what is known of each path now; what was superseded is left out."""
+        query = _of(problem, source).where(files.c.status != "superseded")
+        return {record.path: record for record in self._select(query)}
+
+    def history(self, problem: str, path: str, source: str = "rows") -> list[FileRecord]:
+        """Return all that was recorded of one path, oldest first."""
+        return self._select(_of(problem, source).where(files.c.path == path))
+
+    def record(self, problem: str, record: FileRecord, source: str = "rows") -> None:
+        """Make ``record`` the current one of its path; the one before stays as superseded.
+
+        The same content with the same outcome is recorded once.
+        """
+        place = (
+            (files.c.problem == problem)
+            & (files.c.source == source)
+            & (files.c.path == record.path)
+            & (files.c.status != "superseded")
+        )
+
+        def put(connection: sa.Connection) -> None:
+            current = connection.execute(sa.select(files).where(place)).mappings().one_or_none()
+            if current is not None:
+                if (current["digest"], current["status"]) == (record.digest, record.status):
+                    return
+                connection.execute(sa.update(files).where(place).values(status="superseded"))
+            values = {"problem": problem, "source": source, **asdict(record)}
+            connection.execute(sa.insert(files).values(values))
+
+        self.state.write(put)
+
+    def _select(self, query: sa.Select) -> list[FileRecord]:
+        with self.state.read() as connection:
+            return fetch(connection, query, FileRecord)
+
+
+def _of(problem: str, source: str) -> sa.Select:
+    columns = [files.c[name] for name in FileRecord.__dataclass_fields__]
+    chosen = (files.c.problem == problem) & (files.c.source == source)
+    return sa.select(*columns).where(chosen).order_by(files.c.id)

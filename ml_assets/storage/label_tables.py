@@ -1,0 +1,106 @@
+"""Ground truth, with the moment from which it was known."""
+
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from ml_assets.core.contract import Column, Contract
+from ml_assets.core.feature_query import interval, quoted
+from ml_assets.core.problem import Format, SimulatorSource
+from ml_assets.core.reading import duplicates_sql, typed_sql
+from ml_assets.core.window import Window
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.lake import Lake
+from ml_assets.storage.landing import Stream
+from ml_assets.storage.placement import place
+
+RAW_LABELS = "raw_labels"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of a window.
+
+    Attributes:
+        rows: ``_date``, keys, ``event_time``, the target, the after-event columns, ``known_at``.
+        rejected: Rows of the label source that could not be used, with the rule they broke.
+    """
+
+    rows: pa.Table
+    rejected: int
+
+
+def labels_stream(declared: DeclaredProblem) -> Stream | None:
+    """Return the stream of labels, if they have a source of their own."""
+    label = declared.problem.label
+    if label.source is None:
+        return None
+    columns = (*declared.problem.keys, label.column)
+    return Stream(RAW_LABELS, label.source.source, label.source.time, columns)
+
+
+def labels_of(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, declared: DeclaredProblem, window: Window
+) -> Labels:
+    """Return the labels of all events in ``window``."""
+    stream = labels_stream(declared)
+    if stream is not None:
+        return _from_own_source(connection, lake, declared, stream, window)
+    problem = declared.problem
+    lake.register(connection, table_name(declared, "validated_data"), name="rows")
+    columns = [*problem.identity, problem.label.column, *problem.after_event]
+    chosen = ", ".join(quoted(name) for name in columns)
+    rows = connection.sql(
+        f"SELECT _date, {chosen}, event_time + {interval(problem.label.delay)} AS known_at "
+        f"FROM rows WHERE {place(problem, window).where} "
+        f"AND {quoted(problem.label.column)} IS NOT NULL ORDER BY event_time"
+    ).to_arrow_table()
+    return Labels(rows, 0)
+
+
+def _from_own_source(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    declared: DeclaredProblem,
+    stream: Stream,
+    window: Window,
+) -> Labels:
+    problem = declared.problem
+    lake.register(connection, table_name(declared, RAW_LABELS), name="raw_labels_all")
+    where = place(problem, window, moment="_time").where
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW raw_labels_window AS SELECT * FROM raw_labels_all WHERE {where}"
+    )
+    source = stream.source
+    select = typed_sql(
+        "raw_labels_window",
+        time=stream.time,
+        partitions=problem.partitions,
+        contract=_label_contract(declared),
+        format=Format() if isinstance(source, SimulatorSource) else source.format,
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE typed_labels AS {select}")
+    target = quoted(problem.label.column)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE usable_labels AS SELECT * FROM typed_labels "
+        f"WHERE _rule IS NULL AND {target} IS NOT NULL"
+    )
+    known = "known_at" if stream.time.known_at else f"event_time + {interval(problem.label.delay)}"
+    twins = duplicates_sql("usable_labels", identity=problem.identity, keep=problem.duplicates.keep)
+    keys = "".join(f"{quoted(key)}, " for key in problem.keys)
+    rows = connection.sql(
+        f"SELECT _date, {keys}event_time, {target}, {known} AS known_at FROM usable_labels "
+        f"ANTI JOIN ({twins}) AS twins USING (_number) ORDER BY event_time"
+    ).to_arrow_table()
+    read = connection.execute("SELECT count(*) FROM typed_labels").fetchall()[0][0]
+    return Labels(rows, read - len(rows))
+
+
+def _label_contract(declared: DeclaredProblem) -> Contract:
+    """Return the columns of the label source: the keys as the rows have them, and the target."""
+    problem, contract = declared.problem, declared.contract.contract
+    kind = "float" if problem.task == "regression" else "string"
+    target = Column(problem.label.column, kind, nullable=True)
+    return Contract((*(contract.column(key) for key in problem.keys), target))

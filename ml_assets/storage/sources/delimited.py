@@ -1,0 +1,171 @@
+"""CSV and TSV: every line becomes a row, split into columns or with the reason why it was not.
+
+Lines are taken apart here and not by DuckDB's ``read_csv``, which passes over blank lines and,
+after a quote that is never closed, over all that follows. DuckDB splits the lines without quotes,
+Python's csv module the others, one by one, so that a broken line takes no other along.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from ml_assets.core.errors import DeclarationError
+from ml_assets.core.problem import Format, Renames
+from ml_assets.core.reading import literal, quoted
+from ml_assets.storage.sources.header import matched
+from ml_assets.storage.sources.text_lines import read_lines
+from ml_assets.storage.sources.text_table import create_text_table, numbers
+
+MOST_LINES_IN_A_FIELD = 500
+UNCLOSED = "a quote that is not closed"
+WHITE_SPACE = " \t\r\v\f"
+END_OF_FILE = "\x1a"  # Ctrl-Z, which DOS wrote behind the last line
+SPLIT = (pa.string(), pa.list_(pa.string()), pa.string())  # a batch's columns in Arrow
+Batch = tuple[list[str], list[list[str] | None], list[str | None]]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What separates and encloses fields."""
+
+    delimiter: str
+    quote: str
+
+    @classmethod
+    def declared(cls, form: Format) -> "Dialect":
+        """Return the dialect of a format.
+
+        Raises:
+            DeclarationError: If a mark is not a single character.
+        """
+        delimiter = "\t" if form.kind == "tsv" else form.delimiter
+        if len(delimiter) != 1 or len(form.quote) > 1 or delimiter == form.quote:
+            message = (
+                f"format.delimiter {delimiter!r} must be one character, and format.quote "
+                f"{form.quote!r} another one (or '' for none)."
+            )
+            raise DeclarationError(message)
+        return cls(delimiter, form.quote)
+
+    def split(self, text: str) -> list[str] | None:
+        """Return the fields of one record, or None if its quotes do not fit together."""
+        if not self.quote:
+            return text.split(self.delimiter)
+        reader = csv.reader(
+            (text,),
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            skipinitialspace=self.delimiter != " ",
+            strict=True,
+        )
+        try:
+            return next(reader, [""])
+        except csv.Error:
+            return None
+
+
+def read_delimited(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    form: Format,
+    *,
+    name: str,
+    columns: tuple[str, ...],
+    renames: tuple[Renames, ...],
+) -> None:
+    """Create the table ``name`` from a CSV or TSV file; see ``read_file.read_file``."""
+    dialect = Dialect.declared(form)
+    blocks = read_lines(path, encoding=form.encoding)
+    first = next((block for block in blocks if block), [""])
+    header = [field.strip() for field in dialect.split(first[0]) or []]
+    names = matched(header, str(path), columns=columns, renames=renames)
+    statement = _split_sql(header, names, dialect)
+    create_text_table(connection, name, names)
+    count = 0
+    for batch in _batches(first[1:], blocks, dialect):
+        texts = [pa.array(values, kind) for values, kind in zip(batch, SPLIT, strict=True)]
+        rows = pa.table(
+            [numbers(count, len(batch[0])), *texts], ["_row", "line", "fields", "fault"]
+        )
+        connection.register("_split", rows)
+        connection.execute(f"INSERT INTO {quoted(name)} {statement}")
+        connection.unregister("_split")
+        count += rows.num_rows
+
+
+def _batches(lines: list[str], blocks: Iterator[list[str]], dialect: Dialect) -> Iterator[Batch]:
+    """Yield texts, their fields where Python has split them, and their faults."""
+    open_lines = lines
+    for block in blocks:
+        batch, open_lines = _records([*open_lines, *block], dialect, final=False)
+        yield batch
+    yield _records(open_lines, dialect, final=True)[0]
+
+
+def _records(lines: list[str], dialect: Dialect, *, final: bool) -> tuple[Batch, list[str]]:
+    """Join the lines of fields that hold line ends; also return lines that may not be whole."""
+    quote = dialect.quote
+    if not quote or not any(quote in line for line in lines):
+        return (lines, [None] * len(lines), [None] * len(lines)), []
+    batch: Batch = ([], [], [])
+    place = 0
+    while place < len(lines):
+        line = lines[place]
+        fields = dialect.split(line) if quote in line else None
+        end, fault = place + 1, None
+        if quote in line and fields is None:
+            closed = _closing(lines, place, quote)
+            if closed is None and not final and len(lines) - place < MOST_LINES_IN_A_FIELD:
+                return batch, lines[place:]
+            text = "\n".join(lines[place:closed]) if closed is not None else line
+            fields = dialect.split(text)
+            if fields is None:
+                fault = UNCLOSED
+            else:
+                line, end = text, closed or end
+        for values, value in zip(batch, (line, fields, fault), strict=True):
+            values.append(value)
+        place = end
+    return batch, []
+
+
+def _closing(lines: list[str], place: int, quote: str) -> int | None:
+    """Return the place after the line on which an open quote is closed."""
+    marks = 0
+    for end in range(place, min(len(lines), place + MOST_LINES_IN_A_FIELD)):
+        marks += lines[end].count(quote)
+        if marks % 2 == 0:
+            return end + 1
+    return None
+
+
+def _split_sql(header: list[str], names: dict[str, str], dialect: Dialect) -> str:
+    # Trailing delimiters make columns without a name and without a value: they do not count.
+    least = max(place for place, column in enumerate(header, 1) if column)
+    values = "".join(
+        f", CASE WHEN fault IS NULL THEN fields[{header.index(found) + 1}] END"
+        for found in names.values()
+    )
+    space = literal(WHITE_SPACE)
+    return f"""
+SELECT _row, fault, CASE WHEN fault IS NOT NULL THEN line END{values}
+FROM (
+    SELECT _row, line, fields, CASE
+        WHEN fault IS NOT NULL THEN fault
+        WHEN trim(line, {space}) = '' THEN 'blank line'
+        WHEN trim(line, {literal(WHITE_SPACE + END_OF_FILE)}) = '' THEN 'end-of-file mark'
+        WHEN len(fields) < {least}
+            OR trim(array_to_string(fields[{len(header) + 1}:], ''), {space}) <> ''
+            THEN len(fields) || ' fields, the header has {len(header)}'
+    END AS fault
+    FROM (
+        SELECT _row, line, fault,
+            coalesce(fields, string_split(line, {literal(dialect.delimiter)})) AS fields
+        FROM _split
+    )
+)
+"""

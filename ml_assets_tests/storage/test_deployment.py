@@ -1,0 +1,75 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_assets.core.deployment import Deployment
+from ml_assets.core.errors import ServingError
+from ml_assets.storage.deployment import DeploymentFile, DeploymentLog
+from ml_assets.storage.state import State
+
+AT = datetime(2024, 1, 2, tzinfo=UTC)
+FIRST = Deployment("plant", 1, "a" * 64, "v1", "/releases/a", AT, "first")
+SECOND = replace(FIRST, revision=2, champion="b" * 64, champion_version="v2")
+
+
+def test_the_newest_deployment_is_read(tmp_path: Path) -> None:
+    file = DeploymentFile(tmp_path / "plant")
+    assert file.read() is None
+    for deployment in (FIRST, SECOND, SECOND):
+        file.write(deployment)
+        assert file.read() == deployment
+    assert {path.name for path in file.folder.iterdir()} == {"deployment.json", ".lock"}
+
+
+@pytest.mark.parametrize("late", [FIRST, replace(SECOND, reason="another decision")])
+def test_a_revision_that_is_not_newer_is_refused(tmp_path: Path, late: Deployment) -> None:
+    file = DeploymentFile(tmp_path)
+    file.write(SECOND)
+    with pytest.raises(ServingError, match="not newer"):
+        file.write(late)
+    assert file.read() == SECOND
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"revision": "2"}, "revision of a deployment is int"),
+        ({"revision": True}, "revision of a deployment is int"),
+        ({"revision": 0}, "counts from 1"),
+        ({"canary": 0.1}, "has the fields"),
+        ({"at": "yesterday"}, "ISO 8601"),
+        ({"at": "2024-01-01T00:00:00"}, "time zone"),
+    ],
+)
+def test_what_is_no_deployment_is_refused(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(ServingError, match=why):
+        Deployment.from_json({**FIRST.to_json(), **change})
+
+
+def test_a_missing_field_and_a_broken_file_are_refused(tmp_path: Path) -> None:
+    values = FIRST.to_json()
+    del values["champion"]
+    (tmp_path / "deployment.json").write_text(json.dumps(values))
+    with pytest.raises(ServingError, match="has the fields"):
+        DeploymentFile(tmp_path).read()
+    (tmp_path / "deployment.json").write_text("{")
+    with pytest.raises(ServingError, match="is no JSON"):
+        DeploymentFile(tmp_path).read()
+
+
+def test_its_moment_is_kept_in_utc() -> None:
+    there = replace(FIRST, at=AT.astimezone(timezone(timedelta(hours=5))))
+    assert there.to_json()["at"] == "2024-01-02T00:00:00+00:00"
+
+
+def test_the_log_keeps_each_revision_in_order(state: State) -> None:
+    log = DeploymentLog(state)
+    log.record(FIRST)
+    with pytest.raises(ServingError, match="revision 2; found 1"):
+        log.record(replace(FIRST, reason="again"))
+    log.record(SECOND)
+    assert log.history("plant") == [FIRST, SECOND]
