@@ -5,6 +5,8 @@ READY := $(VENV)/.ready
 export DAGSTER_HOME := $(CURDIR)
 export BENTOML_DO_NOT_TRACK := True
 export WHYLOGS_NO_ANALYTICS := 1
+# Several processes with several threads each are slower than one thread each.
+export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all check dev bench lock clean

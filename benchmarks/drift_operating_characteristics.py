@@ -95,7 +95,8 @@ CHANGES: Mapping[str, tuple[str, Change]] = {
     "shift 0.5 sigma": ("normal_0", shift(0.5)),
     "spread x 1.25": ("normal_0", scale),
     "2 % outliers at 4 sigma": ("normal_0", replace_share("normal_0", 4.0, 0.02)),
-    "5 % into one category": ("levels_5", replace_share("levels_5", "c4", 0.05)),
+    "5 % more in a 9 % category": ("levels_5", replace_share("levels_5", "c4", 0.05)),
+    "5 % more in a 3 % category": ("levels_12", replace_share("levels_12", "c11", 0.05)),
     "1 % unseen category": ("levels_5", replace_share("levels_5", "new", 0.01)),
     "2 % missing": ("normal_0", replace_share("normal_0", np.nan, 0.02)),
 }

@@ -11,7 +11,8 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 3rem auto; padding: 0 1rem }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 3rem auto }}
+body {{ padding: 0 1rem }}
 pre {{ background: #8881; padding: 1rem; overflow-x: auto; border-radius: 4px }}
 :root {{ color-scheme: light dark }}
 </style>

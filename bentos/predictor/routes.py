@@ -22,29 +22,30 @@ from bentos.predictor.log import named_probabilities
 from bentos.predictor.openapi import describe
 from bentos.predictor.page import index_page
 from bentos.predictor.serving import Answered, Loaded, Serving, refusal
-from ml_assets.core.errors import MLAssetsError
 from ml_assets.core.request_schema import Refused
 
 logger = logging.getLogger(__name__)
 CLIENT_CLOSED = 499
 
 
-def create_app() -> Starlette:
-    """Return the routes; ``app.state.serving`` must be set before the first request."""
-    return Starlette(
-        routes=[
+def install(app: Starlette, serving: Serving) -> None:
+    """Add the routes to an application that has not been asked yet.
+
+    Args:
+        app: The application.
+        serving: Holds the release that answers.
+    """
+    app.state.serving = serving
+    app.router.routes.extend(
+        [
             Route("/", _index),
             Route("/predict", _predict, methods=["POST"]),
             Route("/release", _release),
             Route("/openapi.json", _openapi),
-        ],
-        exception_handlers={
-            Unacceptable: _unacceptable,
-            HTTPException: _http_error,
-            MLAssetsError: _failed,
-            Exception: _failed,
-        },
+        ]
     )
+    handlers = {Unacceptable: _unacceptable, HTTPException: _http_error, Exception: _failed}
+    app.exception_handlers.update(handlers)
 
 
 def _json(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401

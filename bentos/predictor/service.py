@@ -4,11 +4,9 @@ import os
 from importlib.metadata import version
 
 import bentoml
+from starlette.applications import Starlette
 
-from bentos.predictor.routes import create_app
-from bentos.predictor.serving import Serving
 from bentos.predictor.settings import Settings
-from bentos.predictor.watcher import Watcher
 
 # What the container installs: the versions this was built and proven with.
 PACKAGES = (
@@ -22,14 +20,17 @@ PACKAGES = (
     "pyarrow",
     "pydantic",
     "scikit-learn",
+    "scipy",
     "skops",
     "starlette",
+    "threadpoolctl",
     "uvloop",
 )
 IMAGE = bentoml.images.Image(python_version="3.11", lock_python_packages=False).python_packages(
     *(f"{name}=={version(name)}" for name in PACKAGES)
 )
-routes = create_app()
+# The process that watches the worker imports this module too: it stays light without the routes.
+routes = Starlette()
 
 
 @bentoml.service(
@@ -51,9 +52,13 @@ class PredictorService:
     """Answers for one problem."""
 
     def __init__(self) -> None:
+        from bentos.predictor.routes import install  # noqa: PLC0415
+        from bentos.predictor.serving import Serving  # noqa: PLC0415
+        from bentos.predictor.watcher import Watcher  # noqa: PLC0415
+
         settings = Settings.from_environment(os.environ)
         self.serving = Serving(settings.spool)
-        routes.state.serving = self.serving
+        install(routes, self.serving)
         self.watcher = Watcher(self.serving, settings)
         self.watcher.start()
 

@@ -1,18 +1,17 @@
 """What a materialisation shows to people: columns, counts, lineage and small pictures."""
 
-import base64
 from collections.abc import Iterable
 
 import dagster as dg
 import pyarrow as pa
 
 from ml_assets.core.contract import Contract
+from ml_assets.reports.drawing import markdown_image
 
 
-def picture(svg: str) -> dg.MetadataValue:
+def picture(svg: str, *, alt: str = "plot") -> dg.MetadataValue:
     """Return an SVG as metadata that the UI draws in its table."""
-    coded = base64.b64encode(svg.encode()).decode()
-    return dg.MetadataValue.md(f"![plot](data:image/svg+xml;base64,{coded})")
+    return dg.MetadataValue.md(markdown_image(svg, alt=alt))
 
 
 def columns_of(schema: pa.Schema, contract: Contract | None = None) -> dg.TableSchema:

@@ -149,24 +149,17 @@ def importance(
         answers = predict(model, repeated.assign(**{feature: column}), task).among(classes)
         loss = row_loss(metric, np.tile(y, IMPORTANCE_REPEATS), answers)
         worse = loss.reshape(IMPORTANCE_REPEATS, size).mean(axis=0)
-        found.append(_grown(name, feature, metric, base, worse, blocks, confidence))
+        drawn = _drawn_growth(metric, worse, base, blocks)
+        low, high = interval(drawn, confidence=confidence)
+        mean = float(loss_value(metric, worse.mean()) - loss_value(metric, base.mean()))
+        found.append(Importance(model=name, feature=feature, mean=mean, low=low, high=high))
     return tuple(sorted(found, key=lambda one: -one.mean))
 
 
-def _grown(
-    name: str,
-    feature: str,
-    metric: str,
-    base: FloatArray,
-    worse: FloatArray,
-    blocks: Blocks,
-    confidence: float,
-) -> Importance:
-    both = np.column_stack([worse, base])
-    value = np.subtract(*loss_value(metric, both.mean(axis=0)))
-    drawn = loss_value(metric, np.maximum(blocks.means(both), 0.0))
-    low, high = interval(drawn[:, 0] - drawn[:, 1], confidence=confidence)
-    return Importance(model=name, feature=feature, mean=float(value), low=low, high=high)
+def _drawn_growth(metric: str, worse: FloatArray, base: FloatArray, blocks: Blocks) -> FloatArray:
+    means = np.maximum(blocks.means(np.column_stack([worse, base])), 0.0)
+    losses = loss_value(metric, means)
+    return losses[:, 0] - losses[:, 1]
 
 
 def _pair(y: np.ndarray, predictions: Predictions) -> tuple[FloatArray, FloatArray]:

@@ -1,32 +1,28 @@
 """The evaluation: every model judged on the same rows, with intervals."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
-from typing import Any, Self
+from itertools import chain
+from math import isfinite
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from ml_assets.core.bootstrap import Blocks
-from ml_assets.core.diagnostics import (
-    CalibrationPoint,
-    DailyResidual,
-    Importance,
-    calibration,
-    daily_residuals,
-    importance,
-)
-from ml_assets.core.errors import DeclarationError
-from ml_assets.core.metrics import loss_value, row_loss
-from ml_assets.core.problem import Problem
-from ml_assets.core.scores import Score, SliceScore, loss_estimates, metric_estimates
-from ml_assets.core.slices import RowSlice, declared_slices, worst_slice
+from ml_assets.core.diagnostics import CalibrationPoint, DailyResidual, Importance
+from ml_assets.core.errors import DeclarationError, nearest
+from ml_assets.core.judged_model import FoldLoss, JudgedModel
+from ml_assets.core.problem import METRICS, Problem
+from ml_assets.core.scores import Score, SliceScore
+from ml_assets.core.slices import RowSlice, declared_slices
 from ml_assets.core.training import Configuration
 from ml_assets.core.training_set import TrainingSet
-from ml_assets.core.walk_forward import Answers, Champion, ModelKind, Walk, walk_forward
+from ml_assets.core.walk_forward import Champion, ModelKind, Walk, walk_forward
 
 PREDICTION, LOSS, SLICE = "prediction__", "loss__", "slice__"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +33,6 @@ class FoldSpan:
     end: datetime
     train_rows: int
     test_rows: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldLoss:
-    """The primary metric's loss of one model on one fold; lower is better."""
-
-    model: str
-    start: datetime
-    value: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,13 +78,12 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return all but ``rows`` as plain values: ISO times, None where a number is undefined."""
-        fields = {name: value for name, value in vars(self).items() if name != "rows"}
-        return {name: _plain(value) for name, value in fields.items()}
+        return {name: _plain(value) for name, value in vars(self).items() if name != "rows"}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], rows: pd.DataFrame) -> Self:
         """Build the evaluation that ``to_json`` described, with its rows."""
-        kinds = {
+        types = {
             "folds": FoldSpan,
             "scores": Score,
             "slices": SliceScore,
@@ -108,7 +94,7 @@ class Evaluation:
         }
         parts = {
             name: tuple(kind(**_restored(kind, one)) for one in values[name])
-            for name, kind in kinds.items()
+            for name, kind in types.items()
         }
         return cls(
             primary_metric=values["primary_metric"],
@@ -149,39 +135,100 @@ def evaluate(
     walk = walk_forward(problem, training_set, configurations, champion=champion, seed=seed)
     metrics, warnings = _computable_metrics(problem, names)
     parts = declared_slices(walk.rows.frame, problem.slices)
-    judged = [_Judged(problem, walk, one, parts, metrics, seed) for one in walk.answers]
-    answered = [one for one in judged if one.rows]
+    models = [JudgedModel(problem, walk, one, parts, seed) for one in walk.answers]
+    judged = [model for model in models if len(model.y)]
     return Evaluation(
         primary_metric=problem.primary_metric,
         confidence=problem.gates.confidence,
         cutoff=training_set.cutoff,
         kinds={one.name: one.kind for one in walk.answers},
-        folds=tuple(
-            FoldSpan(
-                start=fold.window.start,
-                end=fold.window.end,
-                train_rows=len(fold.train),
-                test_rows=len(fold.test),
-            )
-            for fold in walk.folds
-        ),
-        scores=tuple(score for one in answered for score in one.scores()),
-        slices=tuple(score for one in answered for score in one.declared())
-        + tuple(score for one in answered for score in one.found()),
-        calibration=tuple(point for one in answered for point in one.calibration()),
-        residuals=tuple(day for one in answered for day in one.residuals()),
-        importance=tuple(one for model in answered for one in model.importance()),
-        fold_losses=tuple(loss for one in answered for loss in one.fold_losses()),
+        folds=_spans(walk),
+        scores=_all(model.scores(metrics) for model in judged),
+        slices=_all(model.declared_slices() for model in judged)
+        + _all(model.found_slice() for model in judged),
+        calibration=_all(model.calibration() for model in judged),
+        residuals=_all(model.residuals() for model in judged),
+        importance=_all(model.importance() for model in judged),
+        fold_losses=_all(model.fold_losses() for model in judged),
         warnings=warnings,
-        rows=_table(walk, judged, parts),
+        rows=_table(walk, models, parts),
     )
 
 
 def _computable_metrics(
     problem: Problem, names: list[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if "temporal_kappa" not in problem.metrics or "persistence" in names:
-        return problem.metrics, ()
-    metrics = tuple(metric for metric in problem.metrics if metric != "temporal_kappa")
+    """Return the metrics that are declared or bounded, and what is said of those left out."""
+    asked = tuple(
+        dict.fromkeys([*problem.metrics, *problem.gates.at_most, *problem.gates.at_least])
+    )
+    fitting = [metric for metric, tasks in METRICS.items() if problem.task in tasks]
+    for metric in asked:
+        if metric not in fitting:
+            message = (
+                f"Gate metric {metric!r} is not for {problem.task}. {nearest(metric, fitting)}"
+            )
+            raise DeclarationError(message)
+    if "temporal_kappa" not in asked or "persistence" in names:
+        return asked, ()
     warning = "temporal_kappa is left out: declare the baseline 'persistence' to compare with."
-    return metrics, (warning,)
+    return tuple(metric for metric in asked if metric != "temporal_kappa"), (warning,)
+
+
+def _spans(walk: Walk) -> tuple[FoldSpan, ...]:
+    return tuple(
+        FoldSpan(
+            start=fold.window.start,
+            end=fold.window.end,
+            train_rows=len(fold.train),
+            test_rows=len(fold.test),
+        )
+        for fold in walk.folds
+    )
+
+
+def _table(walk: Walk, models: list[JudgedModel], parts: tuple[RowSlice, ...]) -> pd.DataFrame:
+    columns = {
+        "event_time": walk.rows.frame["event_time"],
+        "fold": walk.fold_of_row,
+        "truth": walk.rows.labels,
+    }
+    for model in models:
+        name, answers = model.answers.name, model.answers.predictions
+        undefined = np.nan if answers.probabilities is None else None
+        columns[PREDICTION + name] = model.column(answers.values, undefined)
+        columns[LOSS + name] = model.column(model.loss, np.nan)
+    columns |= {SLICE + part.name: part.mask for part in parts}
+    return pd.DataFrame(columns)
+
+
+def _all(groups: Iterable[tuple[T, ...]]) -> tuple[T, ...]:
+    return tuple(chain.from_iterable(groups))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    match value:
+        case datetime():
+            return value.isoformat()
+        case float():
+            return value if isfinite(value) else None
+        case tuple():
+            return [_plain(one) for one in value]
+        case Mapping():
+            return {name: _plain(one) for name, one in value.items()}
+        case _ if is_dataclass(value):
+            return {name: _plain(one) for name, one in vars(value).items()}
+        case _:
+            return value
+
+
+def _restored(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn ISO texts and None back into times and NaN, as the fields of ``kind`` say."""
+    types = {field.name: field.type for field in fields(kind)}
+    made = dict(values)
+    for name, value in values.items():
+        if types[name] is datetime:
+            made[name] = datetime.fromisoformat(value)
+        elif types[name] is float and value is None:
+            made[name] = float("nan")
+    return made

@@ -66,22 +66,17 @@ def decide_retraining(
         tick: Moment of the regular schedule that is due, if any. It goes before the episode.
     """
     past = [training for training in trainings if training.at <= now]  # a replay knows no more
-    today = [training for training in past if training.at > now - DAY]
-    if len(today) >= retraining.max_per_day:
-        reason = (
-            f"{len(today)} retrainings were started in the last 24 hours; "
-            f"retraining.max_per_day allows {retraining.max_per_day}."
-        )
-        return RetrainingDecision(False, reason, episode.id if episode and not tick else None)
+    spent = _spent(retraining, now=now, trainings=past)
     if tick is not None:
-        key = f"retrain/{problem}/regular/{tick:%Y-%m-%dT%H:%M}"
-        reason = f"The regular retraining of {tick:%Y-%m-%d %H:%M} UTC is due."
-        return RetrainingDecision(True, reason, None, key)
+        reason = spent or f"The regular retraining of {tick:%Y-%m-%d %H:%M} UTC is due."
+        key = None if spent else f"retrain/{problem}/regular/{tick:%Y-%m-%dT%H:%M}"
+        return RetrainingDecision(spent is None, reason, None, key)
     if episode is None:
         return RetrainingDecision(False, "Nothing is due and nothing has drifted.")
     refusal = (
         _unfit(retraining, episode, champion=champion, trainings=past)
         or _not_helped(episode)
+        or spent
         or _too_soon(retraining, now=now, trainings=past)
     )
     if refusal is not None:
@@ -91,6 +86,17 @@ def decide_retraining(
         f"seen in {_counted(episode.windows)}."
     )
     return RetrainingDecision(True, reason, episode.id, f"retrain/{episode.id}")
+
+
+def _spent(retraining: Retraining, *, now: datetime, trainings: Sequence[Training]) -> str | None:
+    """Return that the day's budget is used up; None if it is not."""
+    today = [training for training in trainings if training.at > now - DAY]
+    if len(today) < retraining.max_per_day:
+        return None
+    return (
+        f"{len(today)} retrainings were started in the last 24 hours; "
+        f"retraining.max_per_day allows {retraining.max_per_day}."
+    )
 
 
 def _unfit(

@@ -58,6 +58,10 @@ class Predictor:
         self.contract = contract_of(files)
         self.schema = self.release.schema(self.contract)
         self.golden = GoldenRows.from_json(files[GOLDEN_FILE])
+        # scikit-learn takes seconds to import: whoever only names this class does not pay.
+        from ml_assets.core.training import predict  # noqa: PLC0415
+
+        self._predict = predict
         self._model = construct(files[MODEL_FILE])
         self.features = OnlineFeatures.of_files(self.release, files)
 
@@ -91,18 +95,17 @@ class Predictor:
         faults = self._out_of_range(inputs)
         if faults:
             return Refused(422, faults)
-        values = np.asarray(self._model.predict(inputs))
-        probabilities = None
-        if self.release.classes and hasattr(self._model, "predict_proba"):
-            probabilities = np.asarray(self._model.predict_proba(inputs), dtype=np.float64)
-        numbers = values if self.release.task == "regression" else probabilities
+        predictions = self._predict(self._model, inputs, self.release.task)
+        regression = self.release.task == "regression"
+        values, probabilities = predictions.values, predictions.probabilities  # noqa: PD011
+        numbers = values if regression else probabilities
         if numbers is not None and not np.isfinite(numbers).all():
             message = "The model gives no finite number: a value is far outside what it has seen."
             return Refused(422, (Fault(None, None, "prediction", message),))
         return Answers(
             values.tolist(),
             None if probabilities is None else probabilities.tolist(),
-            self.release.classes,
+            predictions.classes,
             inputs,
         )
 

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import bdtrc, ndtr
+from scipy.special import betainc, ndtr
 
 from ml_assets.core.effect import MIN_CHUNKS
 
 
 def chance_of_more(count: float, trials: float, rate: float) -> float:
-    """Return P(X >= count) of a binomial X.
+    """Return P(X >= count) of a binomial X; counts may be fractions.
 
     Example:
         >>> round(chance_of_more(2, 10, 0.1), 4)
         0.2639
     """
-    return float(bdtrc(count - 1, trials, rate)) if count > 0 else 1.0
+    return float(betainc(count, trials - count + 1, rate)) if count > 0 else 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -110,7 +110,7 @@ class ColumnReference:
             return 1.0
         rate = min(1.0, (self.singletons + 1) / (self.counts.present + 1))
         thinned = self.test.design_effect
-        return chance_of_more(np.ceil(unseen / thinned), np.ceil(present / thinned), rate)
+        return chance_of_more(unseen / thinned, present / thinned, rate)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

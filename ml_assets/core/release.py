@@ -115,15 +115,14 @@ class Release:
         )
         reach = {name: timedelta(seconds=length) for name, length in values["reach"].items()}
         lists = ("keys", "after_event", "numeric", "categorical", "classes")
-        return cls(
-            **{
-                **values,
-                **{name: tuple(values[name]) for name in lists},
-                "label_delay": timedelta(seconds=values["label_delay"]),
-                "past_labels": past,
-                "reach": History(**reach),
-            }
-        )
+        fields: dict[str, Any] = {
+            **values,
+            **{name: tuple(values[name]) for name in lists},
+            "label_delay": timedelta(seconds=values["label_delay"]),
+            "past_labels": past,
+            "reach": History(**reach),
+        }
+        return cls(**fields)
 
 
 def _seconds(duration: timedelta | None) -> float | None:

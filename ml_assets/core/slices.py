@@ -1,6 +1,7 @@
 """Parts of the rows that are judged by themselves: the declared ones, and the worst one found."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -111,7 +112,7 @@ def _bins(values: pd.Series, bins: tuple[float, ...]) -> list[RowSlice]:
     edges = list(bins) or np.unique(np.quantile(present, [0.25, 0.5, 0.75])).tolist()
     bounds = [-np.inf, *edges, np.inf]
     parts = []
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         mask = (numbers >= low) & (numbers < high)
         parts.append(RowSlice(_between(values.name, low, high), mask))
     return parts

@@ -15,8 +15,10 @@ TRUSTED_TYPES = frozenset(
         "numpy.expm1",
         "numpy.log1p",
         # Rules without learning.
-        "ml_assets.core.baselines.PastLabel",
-        "ml_assets.core.baselines.Typical",
+        "ml_assets.core.baselines.PastLabelClassifier",
+        "ml_assets.core.baselines.PastLabelRegressor",
+        "ml_assets.core.baselines.TypicalClassifier",
+        "ml_assets.core.baselines.TypicalRegressor",
         # What scikit-learn's estimators hold: numbers behind a class, no code of their own.
         "sklearn._loss.loss.HalfTweedieLossIdentity",
         "sklearn.calibration._CalibratedClassifier",

@@ -122,7 +122,7 @@ def validate(
     failures = pd.concat([nulls, _broken_checks(whole, schema)]) if len(whole) else nulls
     valid = whole.drop(index=failures["position"].to_numpy(), errors="ignore")
     valid.index = frame.index[valid.index]
-    return valid, failures.sort_values("position", ignore_index=True)
+    return valid, _without_nan(failures.sort_values("position", ignore_index=True))
 
 
 def _missing_values(frame: pd.DataFrame, schema: "pandera.DataFrameSchema") -> pd.DataFrame:
@@ -182,6 +182,11 @@ def _first_failures(cases: pd.DataFrame, schema: "pandera.DataFrameSchema") -> p
 def _failures(columns: dict[str, object]) -> pd.DataFrame:
     frame = pd.DataFrame(columns, columns=list(FAILURES)).reset_index(drop=True)
     return frame.astype({"position": "int64", "rule": object, "column": object, "value": object})
+
+
+def _without_nan(failures: pd.DataFrame) -> pd.DataFrame:
+    texts = failures[["rule", "column", "value"]].astype(object)
+    return failures.assign(**texts.where(texts.notna(), None))
 
 
 def _judge_values(connection: duckdb.DuckDBPyConnection, contract: LoadedContract) -> None:

@@ -77,6 +77,11 @@ class Walk:
         """Event time of each test row in UTC."""
         return self.rows.frame["event_time"].to_numpy(dtype="datetime64[us]")
 
+    def values_of(self, model: str) -> np.ndarray | None:
+        """Return the answers of a model for all rows, None if it is not in the walk."""
+        found = (one.predictions.values for one in self.answers if one.name == model)
+        return next(found, None)
+
 
 def walk_forward(
     problem: Problem,

@@ -5,7 +5,7 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
@@ -59,7 +59,7 @@ _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
 @contextmanager
-def drawing_style() -> Iterator[None]:
+def drawing_style() -> Generator[None, None, None]:
     """Draw in the style of the pages; figures must be made and rendered inside."""
     import matplotlib as mpl  # noqa: PLC0415  # slow to import: only who draws pays
 

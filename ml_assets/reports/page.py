@@ -3,7 +3,6 @@
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from ml_assets.reports import formats
 
@@ -30,7 +29,7 @@ def _environment(kind: str) -> Environment:
 
 
 def html_page(template: str, **values: object) -> str:
-    """Return the template filled with ``values``; only ``Markup`` goes in unescaped."""
+    """Return the template filled with ``values``; only pictures go in unescaped."""
     return _environment("html").get_template(template).render(_FORMATS | values)
 
 
@@ -46,14 +45,7 @@ def escape_markdown(value: object) -> str:
         >>> escape_markdown("a|b <i> *c*")
         'a\\|b &lt;i&gt; \\*c\\*'
     """
-    if isinstance(value, Markup):
-        return str(value)
     text = " ".join(str(value).split())
     for sign in _MARKDOWN_SIGNS:
         text = text.replace(sign, f"\\{sign}")
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def picture(svg: str) -> Markup:
-    """Mark an SVG of this package as safe: its texts were escaped when it was drawn."""
-    return Markup(svg)  # noqa: S704

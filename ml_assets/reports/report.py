@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from markupsafe import Markup
-
 from ml_assets.reports import plots
 from ml_assets.reports.content import ReportContent, Score, SliceScore
 from ml_assets.reports.formats import common_decimals
 from ml_assets.reports.metrics import MetricText, metric_text
 from ml_assets.reports.model_card import card_sections
-from ml_assets.reports.page import html_page, picture
+from ml_assets.reports.page import html_page
 
 MOST_TRIALS = 20
 
@@ -25,18 +23,18 @@ class ScoreTable:
     unit: str
     scores: tuple[Score, ...]
     decimals: int | None
-    plot: Markup
+    plot: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
     """The pictures of the page; None where there is nothing to draw."""
 
-    loss: Markup | None
-    residuals: Markup | None
-    slices: Markup | None
-    calibration: Markup | None
-    importance: Markup | None
+    loss: str | None
+    residuals: str | None
+    slices: str | None
+    calibration: str | None
+    importance: str | None
 
 
 def evaluation_report(content: ReportContent) -> str:
@@ -136,13 +134,11 @@ def _score_tables(content: ReportContent) -> Iterator[ScoreTable]:
             unit=text.unit(content.problem.unit),
             scores=tuple(scores),
             decimals=common_decimals(scores),
-            plot=picture(
-                plots.dot_and_whisker(
-                    scores,
-                    title=f"{text.label} of each model",
-                    axis=_axis(content, metric),
-                    highlighted=content.challenger,
-                )
+            plot=plots.dot_and_whisker(
+                scores,
+                title=f"{text.label} of each model",
+                axis=_axis(content, metric),
+                highlighted=content.challenger,
             ),
         )
 
@@ -166,7 +162,7 @@ def _pictures(content: ReportContent, slices: tuple[SliceScore, ...]) -> Picture
     )
 
 
-def _slice_picture(content: ReportContent, slices: tuple[SliceScore, ...]) -> Markup | None:
+def _slice_picture(content: ReportContent, slices: tuple[SliceScore, ...]) -> str | None:
     own = _own_score(content)
     axis = _axis(content, content.primary_metric)
     rows = [
@@ -186,5 +182,5 @@ def _slice_picture(content: ReportContent, slices: tuple[SliceScore, ...]) -> Ma
 
 def _drawn(
     plot: Callable[..., str], rows: Sequence[object], **options: str | float | None
-) -> Markup | None:
-    return picture(plot(rows, **options)) if rows else None
+) -> str | None:
+    return plot(rows, **options) if rows else None

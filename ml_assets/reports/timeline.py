@@ -13,7 +13,7 @@ from ml_assets.reports.demo_content import (
 from ml_assets.reports.drawing import ACCENT, ALARM, INK, MUTED, drawing_style, rendered
 from ml_assets.reports.formats import NONE, common_decimals, minute, number
 from ml_assets.reports.metrics import metric_text
-from ml_assets.reports.page import html_page, picture
+from ml_assets.reports.page import html_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,10 +29,8 @@ def demo_page(content: DemoContent) -> str:
     events = tuple(sorted(content.events, key=lambda event: event.time))
     axis = metric_text(content.metric).labelled(content.unit)
     pictures = {
-        name: picture(
-            timeline(
-                events, content.series, axis=axis, highlighted=content.highlighted, width=width
-            )
+        name: timeline(
+            events, content.series, axis=axis, highlighted=content.highlighted, width=width
         )
         for name, width in (("wide", WIDE), ("narrow", NARROW))
     }

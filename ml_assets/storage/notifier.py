@@ -129,9 +129,10 @@ def notifier_for(alerts: Alerts) -> Notifier:
 @contextmanager
 def _unlogged(address: str) -> Iterator[None]:
     """Keep httpx's log from naming ``address``."""
+    logged = str(httpx.URL(address))
 
     def names_no_address(record: logging.LogRecord) -> bool:
-        return address not in record.getMessage()
+        return logged not in record.getMessage()
 
     log = logging.getLogger("httpx")
     log.addFilter(names_no_address)

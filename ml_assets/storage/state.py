@@ -97,7 +97,7 @@ class State:
                     return work(connection)
             except (sa.exc.IntegrityError, sa.exc.OperationalError):
                 # Jitter, so that two writers do not meet again.
-                time.sleep(random.uniform(0.5, 1.5) * 0.005 * 2**attempt)  # noqa: S311
+                time.sleep(random.uniform(0.5, 1.5) * 0.002 * 2**attempt)  # noqa: S311
         with writer.begin() as connection:
             return work(connection)
 

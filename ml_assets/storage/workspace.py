@@ -1,5 +1,6 @@
 """One folder (or bucket and database) that holds all a project writes."""
 
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -90,6 +91,10 @@ class Workspace:
     def spool(self) -> Path:
         """Prediction logs as the server writes them."""
         return self.home / "spool"
+
+    def report(self, problem: str, cutoff: datetime) -> Path:
+        """Return where the page on a cutoff is."""
+        return self.home / "reports" / problem / f"{cutoff:%Y-%m-%dT%H%M}.html"
 
     def deployment(self, problem: str) -> DeploymentFile:
         """Return the place where a problem's deployment is announced."""

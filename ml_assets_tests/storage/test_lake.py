@@ -48,7 +48,7 @@ def test_no_rows_create_an_empty_table_with_its_columns(lake: Lake) -> None:
 def test_rows_outside_the_range_are_refused_and_named(lake: Lake, existing: bool) -> None:
     if existing:
         lake.replace(TABLE, rows(1, 2))
-    with pytest.raises(LakeError, match="2024-01-09.*(?s:.*)outside the range"):
+    with pytest.raises(LakeError, match=r"2024-01-09.*(?s:.*)outside the range"):
         lake.replace(TABLE, rows(1, 9), dates=one(1))
     assert counts(lake) == ({1: (50, {0.0}), 2: (50, {0.0})} if existing else {})
 
@@ -88,7 +88,7 @@ def test_a_column_in_no_file_is_still_there(lake: Lake) -> None:
 def test_another_type_is_refused_but_for_the_whole_table(lake: Lake) -> None:
     lake.replace(TABLE, pa.table({"count": pa.array([1], pa.int64())}))
     halves = pa.table({"count": [1.5]})
-    with pytest.raises(LakeError, match="'count'.*int64.*double"):
+    with pytest.raises(LakeError, match=r"'count'.*int64.*double"):
         lake.append(TABLE, halves)
     lake.replace(TABLE, halves)
     assert lake.read(TABLE)["count"].to_pylist() == [1.5]

@@ -47,7 +47,7 @@ def test_a_database_of_a_newer_release_is_refused(state: State, tmp_path: Path) 
     with sqlite3.connect(tmp_path / "state.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    with pytest.raises(MLAssetsError, match="9999.*newer release"):
+    with pytest.raises(MLAssetsError, match=r"9999.*newer release"):
         State(state.url).migrate()
 
 

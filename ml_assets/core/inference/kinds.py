@@ -12,7 +12,7 @@ from ml_assets.core.inference.times import best_reading
 TYPED = "typed"
 # A column with fewer odd cells than this is a column of numbers; the odd cells are rejected.
 NUMERIC = 0.99
-YES_AND_NO = ({"true", "false"}, {"yes", "no"}, {"t", "f"})
+YES_AND_NO = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"})
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def values_of(texts: Texts, name: str, *, decimal: str) -> Values | None:
     if words in YES_AND_NO:
         return Values("boolean")
     reading = best_reading(texts, (name,))
-    if reading is not None and reading.distinct > 1:
+    if reading is not None and reading.distinct > 1 and not reading.rivals:
         form = None if reading.format == "iso" else reading.format
         return Values("datetime", odd=present - reading.read, date_format=form)
     return Values("string")
@@ -68,7 +68,7 @@ def typed_sql(name: str, values: Values, *, decimal: str) -> str:
         case "float" | "integer":
             return f"CAST({number_sql(name, decimal=decimal)} AS {SQL_TYPES[values.kind]})"
         case "boolean":
-            return f"lower({quoted(name)}) IN ('true', 'yes', 't')"
+            return f"lower({quoted(name)}) IN ('true', 'yes', 't', 'y')"
         case "datetime":
             return time_sql(quoted(name), values.date_format or "iso")
         case "string":
@@ -83,7 +83,10 @@ def make_typed(
     moment: str,
     decimal: str,
 ) -> None:
-    """Create the table ``typed``: ``_row``, ``event_time``, and the columns as in the contract.
+    """Create the table ``typed``.
+
+    It has ``_row``, ``event_time``, ``_odd`` (whether a cell is not of its column's kind), and the
+    columns as in the contract.
 
     Args:
         texts: The file.
@@ -92,13 +95,16 @@ def make_typed(
         moment: SQL of the event time, over the cells.
         decimal: Decimal mark of numbers.
     """
-    columns = "".join(
-        f", {typed_sql(source, values, decimal=decimal)} AS {quoted(names[source])}"
+    typed = {name: typed_sql(name, values, decimal=decimal) for name, values in kinds.items()}
+    columns = "".join(f", {sql} AS {quoted(names[source])}" for source, sql in typed.items())
+    odd = [
+        f"({quoted(source)} IS NOT NULL AND ({typed[source]}) IS NULL)"
         for source, values in kinds.items()
-    )
+        if values.odd
+    ]
     texts.run(
-        f"CREATE OR REPLACE TABLE {TYPED} AS "
-        f"SELECT _row, {moment} AS event_time{columns} FROM {CELLS}"
+        f"CREATE OR REPLACE TABLE {TYPED} AS SELECT _row, {moment} AS event_time, "
+        f"({' OR '.join(odd) or 'false'}) AS _odd{columns} FROM {CELLS}"
     )
 
 

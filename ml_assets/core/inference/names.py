@@ -3,7 +3,7 @@
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 # What other parts of the system add to a row, or what pandera's models hold already.
 TAKEN = frozenset(
@@ -46,18 +46,29 @@ def identifier(name: str) -> str:
     return snake
 
 
-def identifiers(names: Iterable[str]) -> dict[str, str]:
+def identifiers(names: Iterable[str], *, taken: Collection[str] = ()) -> dict[str, str]:
     """Return one identifier a name, all different.
 
+    No name of the file is given to another column: a reader would take the wrong one.
+
+    Args:
+        names: Names in the file.
+        taken: Identifiers that are not to be given.
+
     Example:
-        >>> identifiers(["T", "t ", "NO2(GT)"])
-        {'T': 't', 't ': 't_2', 'NO2(GT)': 'no2_gt'}
+        >>> identifiers(["T", "t ", "NO2(GT)", "no2_gt"])
+        {'T': 't', 't ': 't_2', 'NO2(GT)': 'no2_gt_2', 'no2_gt': 'no2_gt'}
     """
-    given: dict[str, str] = {}
-    for name in names:
+    listed = list(names)
+    folded = {name.lower() for name in taken}
+    kept = {name: name for name in listed if identifier(name) == name and name not in folded}
+    given = dict(kept)
+    for name in listed:
+        if name in kept:
+            continue
         wanted = identifier(name)
         unique, again = wanted, 2
-        while unique in given.values():
+        while unique in given.values() or unique in folded or unique in kept:
             unique, again = f"{wanted}_{again}", again + 1
         given[name] = unique
-    return given
+    return {name: given[name] for name in listed}

@@ -10,7 +10,6 @@ from ml_assets.core.feature_query import quoted
 
 CELLS = "cells"
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-INTEGER = r"[+-]?(0|[1-9]\d{0,17})(\.0*)?"
 PLAIN_INTEGER = r"[+-]?(0|[1-9]\d{0,17})"
 
 
@@ -27,7 +26,10 @@ def number_sql(column: str, *, decimal: str) -> str:
         decimal: Decimal mark, a point or a comma.
     """
     cell = quoted(column)
-    plain = f"replace({cell}, ',', '.')" if decimal == "," else cell
+    if decimal == ",":  # a point beside a decimal comma is no number, as in reading
+        plain = f"CASE WHEN NOT contains({cell}, '.') THEN replace({cell}, ',', '.') END"
+    else:
+        plain = cell
     return f"CASE WHEN regexp_full_match({plain}, '{NUMBER}') THEN try_cast({plain} AS DOUBLE) END"
 
 

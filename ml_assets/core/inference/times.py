@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml_assets.core.errors import DataError
 from ml_assets.core.inference.names import identifier
@@ -41,6 +41,7 @@ class TimeReading:
         backward: Rows that lie before the row above them in the file.
         midnight: Whether no moment has a time of day.
         surprises: What was decided by weak evidence.
+        rivals: Formats that read the rows as well, to other moments.
     """
 
     columns: tuple[str, ...]
@@ -52,6 +53,7 @@ class TimeReading:
     backward: int
     midnight: bool
     surprises: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
     @property
     def sql(self) -> str:
@@ -79,11 +81,7 @@ def read_as(texts: Texts, columns: Sequence[str], form: str) -> TimeReading:
 
 
 def best_reading(texts: Texts, columns: Sequence[str]) -> TimeReading | None:
-    """Return the format that reads most rows of some columns, if one reads nearly all.
-
-    Raises:
-        DataError: If day and month cannot be told apart by any row.
-    """
+    """Return the format that reads most rows of some columns, if one reads nearly all."""
     sample = texts.spread(columns, limit=SAMPLE)
     forms = formats_of(sample)
     forms += [
@@ -111,14 +109,8 @@ def _settled(texts: Texts, equal: list[TimeReading]) -> TimeReading:
             f"The rows could be read as {' or '.join(repr(r.format) for r in equal)}; "
             f"only {only.format!r} keeps the file's order."
         )
-        return TimeReading(**{**vars(only), "surprises": (surprise,)})
-    example = texts.spread(first.columns, limit=1)[0]
-    message = (
-        f"The dates in {' + '.join(first.columns)} (such as {example!r}) can be read as "
-        f"{' or as '.join(repr(reading.format) for reading in equal)}, and no row tells which. "
-        f"Say it with --time-format {equal[0].format!r}."
-    )
-    raise DataError(message)
+        return replace(only, surprises=(surprise,))
+    return replace(first, rivals=tuple(reading.format for reading in equal))
 
 
 def _differ(texts: Texts, one: TimeReading, other: TimeReading) -> bool:
@@ -144,10 +136,26 @@ def event_time(
         no column tells a time.
 
     Raises:
-        DataError: If the asked columns cannot be read as a time.
+        DataError: If the asked columns cannot be read as a time, or no row tells which number is
+            the day and which the month.
     """
-    if asked:
-        return _asked(texts, asked, form)
+    found = _asked(texts, asked, form) if asked else _found(texts, skip)
+    if found is not None and found.rivals:
+        raise _ambiguous(texts, found)
+    return found
+
+
+def _ambiguous(texts: Texts, reading: TimeReading) -> DataError:
+    example = texts.spread(reading.columns, limit=1)[0]
+    message = (
+        f"The times in {' + '.join(reading.columns)} (such as {example!r}) can be read as "
+        f"{' or as '.join(map(repr, reading.rivals))}, and no row tells which. Say it with --time "
+        f"{' --time '.join(reading.columns)} --time-format {reading.rivals[0]!r}."
+    )
+    return DataError(message)
+
+
+def _found(texts: Texts, skip: Sequence[str]) -> TimeReading | None:
     columns = [name for name in texts.names if name not in skip]
     found = [reading for name in columns if (reading := _single(texts, name)) is not None]
     found += [*_dated_clocks(texts, found, columns), *_parts(texts, columns)]

@@ -7,9 +7,9 @@ from ml_assets.core.problem.time import EPOCH_FORMATS, ISO
 from ml_assets.core.reading.names import literal, quoted
 
 WHITE_SPACE = " \t\r\n\v\f"
-LOCAL = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
+LOCAL = r"[1-9]\d{3}-\d{2}-\d{2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
 WITH_OFFSET = (
-    r"(\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(Z|[+-]\d{2}(?::?\d{2})?)"
+    r"([1-9]\d{3}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(Z|[+-]\d{2}(?::?\d{2})?)"
 )
 # Years 1 to 9999, which every reader of the tables can hold. Microseconds since 1970.
 FIRST_MICROSECOND, LAST_MICROSECOND = -62_135_596_800_000_000, 253_402_300_799_999_999

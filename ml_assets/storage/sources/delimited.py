@@ -55,17 +55,23 @@ class Dialect:
         """Return the fields of one record, or None if its quotes do not fit together."""
         if not self.quote:
             return text.split(self.delimiter)
+        records = self.split_all([text])
+        return None if records is None else records[0]
+
+    def split_all(self, texts: list[str]) -> list[list[str]] | None:
+        """Return the fields of many records, or None if the quotes of any do not fit together."""
         reader = csv.reader(
-            (text,),
+            texts,
             delimiter=self.delimiter,
             quotechar=self.quote,
             skipinitialspace=self.delimiter != " ",
             strict=True,
         )
         try:
-            return next(reader, [""])
+            records = list(reader)
         except csv.Error:
             return None
+        return records if len(records) == len(texts) else None  # fewer: a quote ran on
 
 
 def read_delimited(
@@ -111,6 +117,9 @@ def _records(lines: list[str], dialect: Dialect, *, final: bool) -> tuple[Batch,
     quote = dialect.quote
     if not quote or not any(quote in line for line in lines):
         return (lines, [None] * len(lines), [None] * len(lines)), []
+    whole = dialect.split_all(lines)
+    if whole is not None:
+        return (lines, list(whole), [None] * len(lines)), []
     batch: Batch = ([], [], [])
     place = 0
     while place < len(lines):

@@ -1,0 +1,109 @@
+"""Models: baselines and candidates, fitted on what was known at the cutoff."""
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.core.search import SearchResult, search
+from ml_assets.core.training import Configuration
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.fitted_models import fit_and_store, training_set_at
+from ml_assets.storage.stage_outputs import as_json
+from ml_assets.storage.workspace import Workspace
+
+
+def baseline_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
+    """Rules without learning that every candidate has to beat; one of them may become champion."""
+    problem = declared.problem
+
+    @dg.asset(
+        **declare(
+            declared,
+            "baseline_models",
+            stage="models",
+            kinds=["scikitlearn"],
+            deps=[key_of(problem, "training_set")],
+            description=baseline_models.__doc__,
+        )
+    )
+    def _baseline_models(
+        context: dg.AssetExecutionContext,
+        workspace: dg.ResourceParam[Workspace],
+        duckdb: DuckDBResource,
+    ) -> dg.MaterializeResult:
+        with duckdb.get_connection() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            rows = training_set_at(connection, workspace, declared, window_of(context).end)
+        configurations = [Configuration.of_baseline(b, problem.task) for b in problem.baselines]
+        digest = fit_and_store(
+            workspace, declared, rows, configurations, stage="baseline_models"
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "baselines": [configuration.name for configuration in configurations],
+                "rows": len(rows.frame),
+                "artefact": digest,
+            }
+        )
+
+    return _baseline_models
+
+
+def candidate_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
+    """The best configuration of each candidate, searched within the budget and fitted on all rows.
+
+    The search sees only rows before the evaluation's first fold: nothing is tuned on what it is
+    judged by.
+    """
+    problem = declared.problem
+
+    @dg.asset(
+        **declare(
+            declared,
+            "candidate_models",
+            stage="models",
+            kinds=["scikitlearn"],
+            deps=[key_of(problem, "training_set")],
+            description=candidate_models.__doc__,
+        )
+    )
+    def _candidate_models(
+        context: dg.AssetExecutionContext,
+        workspace: dg.ResourceParam[Workspace],
+        duckdb: DuckDBResource,
+    ) -> dg.MaterializeResult:
+        with duckdb.get_connection() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            rows = training_set_at(connection, workspace, declared, window_of(context).end)
+        results = {c.name: search(problem, c, rows, seed=problem.seed) for c in problem.candidates}
+        trials = {name: result.to_json() for name, result in results.items()}
+        digest = fit_and_store(
+            workspace,
+            declared,
+            rows,
+            [result.best for result in results.values()],
+            stage="candidate_models",
+            extra={"trials.json": as_json(trials)},
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "candidates": list(results),
+                "rows": len(rows.frame),
+                "trials": sum(len(result.trials) for result in results.values()),
+                "search": dg.MetadataValue.md(_table(results)),
+                "artefact": digest,
+            }
+        )
+
+    return _candidate_models
+
+
+def _table(results: dict[str, SearchResult]) -> str:
+    """Return the best trial of each candidate as Markdown."""
+    lines = ["| candidate | trials | loss | parameters | note |", "|---|---|---|---|---|"]
+    for name, result in results.items():
+        best = result.trials[0]
+        loss = "not measured" if best.loss is None else f"{best.loss:.5g}"
+        params = ", ".join(f"{k}={v}" for k, v in sorted(best.configuration.params.items()))
+        lines.append(f"| {name} | {len(result.trials)} | {loss} | {params} | {result.note} |")
+    return "\n".join(lines)

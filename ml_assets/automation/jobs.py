@@ -1,0 +1,71 @@
+"""The jobs of a problem: which assets are materialised together."""
+
+from typing import Any
+
+import dagster as dg
+
+from ml_assets.assets.stage import key_of, partitions_of
+from ml_assets.storage.declared import DeclaredProblem
+
+DATA = (
+    "landed_files",
+    "landed_label_files",
+    "raw_data",
+    "raw_labels",
+    "validated_data",
+    "rejected_rows",
+    "column_statistics",
+    "labels",
+    "feature_table",
+)
+TRAINING = (
+    "training_set",
+    "baseline_models",
+    "candidate_models",
+    "evaluation_report",
+    "champion",
+    "bento",
+    "deployment",
+)
+SCORING = ("predictions",)
+MONITORING = (
+    "prediction_log",
+    "production_profile",
+    "drift_report",
+    "performance_report",
+    "labelling_queue",
+    "scoreboard",
+)
+JOBS = {
+    "data": (DATA, "From the source to features and labels."),
+    "training": (TRAINING, "From what was known at a cutoff to a served model."),
+    "pipeline": (DATA + TRAINING, "From the source to a served model."),
+    "scoring": (SCORING, "Predictions for the rows of a partition."),
+    "monitoring": (MONITORING, "From the prediction log to reports and decisions."),
+}
+
+
+def job_of(declared: DeclaredProblem, name: str, existing: set[str]) -> Any:  # noqa: ANN401
+    """Return one of the problem's jobs, over those of its assets that the problem has.
+
+    Args:
+        declared: The problem.
+        name: One of ``JOBS``.
+        existing: Names of the problem's assets.
+    """
+    problem = declared.problem
+    wanted, description = JOBS[name]
+    references = [f"reference_{reference}" for reference in problem.references]
+    assets = [asset for asset in (*wanted, *_with_data(wanted, references)) if asset in existing]
+    return dg.define_asset_job(
+        name=f"{problem.name}_{name}",
+        selection=dg.AssetSelection.assets(*(key_of(problem, asset) for asset in assets)),
+        description=description,
+        partitions_def=partitions_of(problem),
+        tags={"ml_assets/problem": problem.name, "ml_assets/job": name},
+        executor_def=dg.in_process_executor,
+    )
+
+
+def _with_data(wanted: tuple[str, ...], references: list[str]) -> list[str]:
+    return references if "raw_data" in wanted else []

@@ -1,0 +1,112 @@
+"""When each row happened: by its time, or by its place in the file."""
+
+from collections.abc import Sequence as Names
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ml_assets.core.feature_query import literal, quoted
+from ml_assets.core.inference.durations import at_least, iso
+from ml_assets.core.inference.texts import CELLS, PLAIN_INTEGER, Texts
+from ml_assets.core.inference.times import event_time
+from ml_assets.core.inference.values import Doubt
+from ml_assets.core.problem import Sequence
+from ml_assets.core.problem.time import ISO
+
+ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Order:
+    """How the event time of a row is found.
+
+    Attributes:
+        columns: Columns it is read from.
+        sql: SQL of the moment, over the cells.
+        format: How the joined texts are read.
+        sequence: The order that stands for time, if nothing tells it.
+        backward: Rows that lie before the row above them in the file.
+        doubts: What should be looked at.
+    """
+
+    columns: tuple[str, ...]
+    sql: str
+    format: str = ISO
+    sequence: Sequence | None = None
+    backward: int = 0
+    doubts: tuple[Doubt, ...] = ()
+
+
+def find_order(texts: Texts, asked: Names[str], form: str | None, *, skip: Names[str]) -> Order:
+    """Return how the event time is found.
+
+    Args:
+        texts: The file.
+        asked: Columns the user names.
+        form: Format the user names.
+        skip: Columns that cannot tell it.
+    """
+    reading = event_time(texts, skip=skip, asked=asked, form=form)
+    if reading is None:
+        return _by_place(texts, skip)
+    doubts = [Doubt("time", text) for text in reading.surprises]
+    rows = texts.row(f"SELECT count(*) FROM {CELLS}")[0]
+    if reading.read < rows:
+        text = f"{rows - reading.read:,} rows have no readable time and will be rejected."
+        doubts.append(Doubt("time", text))
+    return Order(
+        reading.columns,
+        reading.sql,
+        format=reading.format,
+        backward=reading.backward,
+        doubts=tuple(doubts),
+    )
+
+
+def _by_place(texts: Texts, skip: Names[str]) -> Order:
+    """Let the rows follow one another at a step that makes tens to hundreds of days."""
+    rows = texts.row(f"SELECT count(*) FROM {CELLS}")[0]
+    hours, minutes = timedelta(hours=1), timedelta(minutes=1)
+    if rows <= 3_000:
+        step = hours
+    else:
+        step = 10 * minutes if rows <= 60_000 else minutes
+    column = next((name for name in texts.names if name not in skip and counts(texts, name)), None)
+    by = f"the column {column!r}" if column else "the order of the file"
+    text = f"No column tells a time: {by} stands for it, {iso(step)} a row. Name one with --time."
+    return _sequence(step, ORIGIN, column, Doubt("time", text))
+
+
+def in_file_order(texts: Texts, order: Order) -> Order:
+    """Return the order of the file, spread over the span that a coarse time tells."""
+    first, last, rows = texts.row(
+        f"SELECT epoch_us(min(t)), epoch_us(max(t)), count(*) FROM (SELECT {order.sql} AS t "
+        f"FROM {CELLS})"
+    )
+    step = at_least(timedelta(microseconds=max(1, last - first)) / rows)
+    origin = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=first)
+    text = (
+        f"{' + '.join(order.columns)} hardly tells rows apart: the order of the file stands for "
+        f"time, {iso(step)} a row. If rows belong to several things, name their --key."
+    )
+    return _sequence(step, origin, None, Doubt("time", text))
+
+
+def _sequence(step: timedelta, origin: datetime, column: str | None, doubt: Doubt) -> Order:
+    place = f"try_cast({quoted(column)} AS BIGINT)" if column else "(_row - 1)"
+    microseconds = step // timedelta(microseconds=1)
+    return Order(
+        columns=(column,) if column else (),
+        sql=f"{literal(origin)} + to_microseconds({microseconds} * {place})",
+        sequence=Sequence(column=column, step=step, origin=origin),
+        doubts=(doubt,),
+    )
+
+
+def counts(texts: Texts, name: str) -> bool:
+    """Return whether a column numbers the rows without a gap, in whatever order."""
+    number = f"try_cast({quoted(name)} AS BIGINT)"
+    whole, distinct, low, high, rows = texts.row(
+        f"SELECT count(*) FILTER (regexp_full_match({quoted(name)}, '{PLAIN_INTEGER}')), "
+        f"count(DISTINCT {number}), min({number}), max({number}), count(*) FROM {CELLS}"
+    )
+    return whole == distinct == rows and high - low == rows - 1 and low in (0, 1)

@@ -1,0 +1,190 @@
+"""What kind of problem a target makes, and which columns give it away."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from ml_assets.core.contract import Kind
+from ml_assets.core.errors import DataError
+from ml_assets.core.feature_query import quoted
+from ml_assets.core.inference.durations import DAY, WEEK
+from ml_assets.core.inference.kinds import TYPED
+from ml_assets.core.inference.texts import Texts
+from ml_assets.core.inference.values import Doubt, Truth
+from ml_assets.core.leakage import find_leaks
+from ml_assets.core.problem import Task
+
+MOST_CLASSES = 50
+FEW_INTEGERS = 10
+ROWS_A_CLASS = 20
+SKEWED = 1.0
+LEAK_ROWS = 50_000
+ROUNDS = 5
+ONE_TO_ONE = 0.999
+
+
+def find_truth(
+    texts: Texts, target: str, kind: Kind, *, delay: timedelta, task: Task | None = None
+) -> tuple[Truth, list[Doubt]]:
+    """Return what is to be learned.
+
+    Args:
+        texts: Holds the table ``typed``.
+        target: The label.
+        kind: Kind of its values.
+        delay: Time until it is known.
+        task: Task that the user names.
+
+    Raises:
+        DataError: If the target has one value, or is text with too many.
+    """
+    column = quoted(target)
+    counts = texts.rows(
+        f"SELECT CAST({column} AS VARCHAR), count(*) AS n FROM {TYPED} "
+        f"WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY n DESC, 1 LIMIT {MOST_CLASSES + 1}"
+    )
+    rows, distinct, whole = texts.row(
+        f"SELECT count({column}), count(DISTINCT {column}), "
+        f"bool_and(try_cast({column} AS DOUBLE) = trunc(try_cast({column} AS DOUBLE))) "
+        f"FROM {TYPED}"
+    )
+    if distinct < 2:
+        message = f"The target {target!r} has {distinct} value(s): there is nothing to learn."
+        raise DataError(message)
+    found = task or _task(kind, distinct, rows, whole=bool(whole))
+    classes = tuple(text for text, _ in counts) if found != "regression" else ()
+    if len(classes) > MOST_CLASSES or (kind == "string" and found == "regression"):
+        message = (
+            f"The target {target!r} is text with {distinct:,} different values; a class needs "
+            f"examples, and at most {MOST_CLASSES} classes are learned. Group them first."
+        )
+        raise DataError(message)
+    doubts = []
+    if task is None and found == "multiclass" and kind != "string":
+        text = (
+            f"{distinct} whole numbers are taken for classes. If they are amounts, ask for "
+            "--task regression."
+        )
+        doubts.append(Doubt(target, text))
+    truth_kind: Kind = "integer" if found != "regression" and kind == "float" and whole else kind
+    skewed = found == "regression" and _skewed(texts, column)
+    return Truth(target, found, truth_kind, delay, classes, skewed), doubts
+
+
+def _task(kind: Kind, distinct: int, rows: int, *, whole: bool) -> Task:
+    if distinct == 2:
+        return "binary"
+    if kind == "string":
+        return "multiclass"
+    few = distinct <= FEW_INTEGERS and rows >= ROWS_A_CLASS * distinct
+    return "multiclass" if few and whole else "regression"
+
+
+def _skewed(texts: Texts, column: str) -> bool:
+    low, skewness = texts.row(f"SELECT min({column}), skewness({column}) FROM {TYPED}")
+    return low >= 0 and (skewness or 0) > SKEWED
+
+
+def find_late(
+    texts: Texts, kinds: Mapping[str, Kind], truth: Truth, *, keys: Sequence[str], timed: bool
+) -> dict[str, str]:
+    """Return the columns that give the target away, with the formula that does.
+
+    Args:
+        texts: Holds the table ``typed``.
+        kinds: Kinds of the contract's columns.
+        truth: The label.
+        keys: Columns that name the entity.
+        timed: Whether the event time is told by the rows, and not by their order.
+    """
+    late = _later_moments(texts, kinds)
+    numbers = [n for n, kind in kinds.items() if kind in ("float", "integer") and n not in keys]
+    chosen = "".join(f", {quoted(name)}" for name in (*numbers, *keys) if name != truth.column)
+    target = quoted(truth.column)
+    for newest_first in ("DESC", "ASC"):
+        frame = texts.frame(
+            f"SELECT event_time, {target}{chosen} FROM {TYPED} WHERE event_time IS NOT NULL "
+            f"AND {target} IS NOT NULL ORDER BY event_time {newest_first} LIMIT {LEAK_ROWS}"
+        ).sort_values("event_time", kind="stable")
+        late.update(_leaks(frame.reset_index(drop=True), truth, keys, known=late, timed=timed))
+    if truth.task != "regression":
+        late.update(_renamed_classes(texts, kinds, truth, keys, known=late))
+    return late
+
+
+def _leaks(
+    frame: pd.DataFrame,
+    truth: Truth,
+    keys: Sequence[str],
+    *,
+    known: Mapping[str, str],
+    timed: bool,
+) -> dict[str, str]:
+    steps = frame["event_time"].drop_duplicates().diff().dropna()
+    step = steps.median() if len(steps) else timedelta(0)
+    periods = {1, *(max(1, round(length / step)) for length in (DAY, WEEK) if step > timedelta(0))}
+    if not timed:  # the length of a day is not known: the usual numbers of readings in one
+        periods |= {24, 48, 96}
+    label = frame[truth.column]
+    if truth.task == "regression":
+        label = label.astype("float64")
+    rows = frame.drop(columns=["event_time", truth.column]).replace([np.inf, -np.inf], np.nan)
+    rows = rows.drop(columns=[name for name in known if name in rows])
+    late: dict[str, str] = {}
+    for _ in range(ROUNDS):
+        found = find_leaks(
+            rows,
+            label,
+            task=truth.task,
+            keys=keys,
+            periods=tuple(sorted(p for p in periods if p < len(rows) / 4)),
+        )
+        named = {name: leak.formula for leak in found for name in leak.columns}
+        if not named:
+            break
+        late.update(named)
+        rows = rows.drop(columns=list(named))
+    return late
+
+
+def _later_moments(texts: Texts, kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """Return the moments that lie after the event: the end of a trip, the day of a payment."""
+    late = {}
+    for name, kind in kinds.items():
+        if kind == "datetime":
+            (after,) = texts.row(
+                f"SELECT avg(({quoted(name)} > event_time)::INT) FROM {TYPED}"
+            )
+            if (after or 0) > 0.01:
+                late[name] = f"{name} lies after the event on {after:.0%} of the rows"
+    return late
+
+
+def _renamed_classes(
+    texts: Texts,
+    kinds: Mapping[str, Kind],
+    truth: Truth,
+    keys: Sequence[str],
+    *,
+    known: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the columns of few values, each of which goes with one class only."""
+    late = {}
+    target = quoted(truth.column)
+    for name, kind in kinds.items():
+        if name in (truth.column, *keys, *known) or kind == "datetime":
+            continue
+        column = quoted(name)
+        pure, rows, values, largest = texts.row(
+            "WITH pairs AS (SELECT value, max(n) AS top, sum(n) AS n FROM (SELECT "
+            f"{column} AS value, {target}, count(*) AS n FROM {TYPED} WHERE {column} IS NOT NULL "
+            f"AND {target} IS NOT NULL GROUP BY ALL) GROUP BY 1) SELECT sum(top), sum(n), count(*), "
+            f"(SELECT max(n) FROM (SELECT count(*) AS n FROM {TYPED} WHERE {column} IS NOT NULL "
+            f"AND {target} IS NOT NULL GROUP BY {target})) FROM pairs"
+        )
+        beyond = (pure - largest) / (rows - largest) if rows and rows > largest else 0.0
+        if rows and values <= min(MOST_CLASSES, rows / 50) and beyond >= ONE_TO_ONE:
+            late[name] = f"each value of {name} goes with one class of {truth.column}"
+    return late

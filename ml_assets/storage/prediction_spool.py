@@ -1,0 +1,126 @@
+"""The prediction log as the servers write it, read by hour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from ml_assets.core.errors import ArtefactError
+from ml_assets.core.feature_query import quoted
+
+# Fields of a line and their SQL types; "inputs" and the like stay JSON, for columns differ.
+FIELDS = {
+    "request_id": "VARCHAR",
+    "at": "TIMESTAMPTZ",
+    "version": "VARCHAR",
+    "revision": "BIGINT",
+    "row": "BIGINT",
+    "event_time": "TIMESTAMPTZ",
+    "inputs": "JSON",
+    "features": "JSON",
+    "prediction": "JSON",
+    "probabilities": "JSON",
+}
+LARGEST_LINE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, order=True)
+class SpoolHour:
+    """The segments that all servers of one version wrote in one hour.
+
+    Attributes:
+        hour: Start of the hour, in UTC, by the servers' clock.
+        version: Version that answered.
+        files: The segments.
+    """
+
+    hour: datetime
+    version: str
+    files: tuple[Path, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all segments: it grows as long as one is written to."""
+        return sum(path.stat().st_size for path in self.files)
+
+
+def hours(spool: Path, problem: str) -> list[SpoolHour]:
+    """Return all hours in the spool of a problem, oldest first.
+
+    Args:
+        spool: Folder of all problems' logs.
+        problem: Name of the problem.
+    """
+    found: dict[tuple[datetime, str], list[Path]] = {}
+    for path in sorted((spool / problem).glob("*/????-??-??/??/*.jsonl")):
+        version, day, hour = path.parts[-4:-1]
+        start = datetime.strptime(f"{day} {hour}", "%Y-%m-%d %H").replace(tzinfo=UTC)
+        found.setdefault((start, version), []).append(path)
+    return [
+        SpoolHour(hour, version, tuple(files)) for (hour, version), files in sorted(found.items())
+    ]
+
+
+def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str) -> None:
+    """Create a view over segments: one row for each predicted row, each once.
+
+    A line without its end is one that a server is writing, or was writing when it was killed: no
+    one was answered yet, and it is left out.
+
+    Args:
+        connection: Where the view goes.
+        files: Segments.
+        name: Name of the view; its columns are ``FIELDS``.
+
+    Raises:
+        ArtefactError: If a segment holds a line that is damaged.
+    """
+    if not files:
+        columns = ", ".join(f"NULL::{kind} AS {quoted(field)}" for field, kind in FIELDS.items())
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {columns} LIMIT 0"
+        )
+        return
+    listed = ", ".join(_literal(str(path)) for path in files)
+    lines = (
+        f"SELECT json, filename FROM read_ndjson_objects([{listed}], filename = true, "
+        f"ignore_errors = true, maximum_object_size = {LARGEST_LINE})"
+    )
+    _refuse_damaged(connection, lines)
+    columns = ", ".join(_column(field, kind) for field, kind in FIELDS.items())
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {columns} FROM ({lines}) "
+        "WHERE json IS NOT NULL "
+        'QUALIFY row_number() OVER (PARTITION BY request_id, "row" ORDER BY "at" DESC) = 1'
+    )
+
+
+def _refuse_damaged(connection: duckdb.DuckDBPyConnection, lines: str) -> None:
+    unreadable = connection.execute(
+        f"SELECT filename, count(*) FROM ({lines}) WHERE json IS NULL GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    damaged = [path for path, count in unreadable if count > 1 or _ends_with_a_line(Path(path))]
+    if damaged:
+        message = (
+            f"Segments of the prediction log are damaged: {damaged}. A line in them is no JSON. "
+            "Move them out of the spool, and look at the disk."
+        )
+        raise ArtefactError(message)
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) == b"\n"
+
+
+def _column(field: str, kind: str) -> str:
+    if kind == "JSON":
+        return f"json -> {_literal('$.' + field)} AS {quoted(field)}"
+    return f"(json ->> {_literal('$.' + field)})::{kind} AS {quoted(field)}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

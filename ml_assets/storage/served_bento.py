@@ -1,0 +1,214 @@
+"""A Bento that serves, as a process that always ends with its owner."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+import psutil
+
+from ml_assets.core.errors import ServingError
+from ml_assets.storage.bentos import bento_folder, bentoml_command, bentoml_environment
+
+LOCALHOST = "127.0.0.1"
+POLL_SECONDS = 0.1
+STOP_SECONDS = 10.0
+LOG_TAIL = 3000
+
+
+@dataclass
+class ServedBento:
+    """One serving process, and its workers.
+
+    Attributes:
+        tag: Tag of the Bento.
+        home: BentoML's home.
+        log: File for what the process says.
+        spool: Folder of the prediction log.
+        deployment: File that says which release serves; None serves the packed one.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        ready_within: Seconds the process may take until it is ready.
+    """
+
+    tag: str
+    home: Path
+    log: Path
+    spool: Path
+    deployment: Path | None = None
+    host: str = LOCALHOST
+    port: int = 0
+    ready_within: float = 120.0
+    ready_after: float | None = field(default=None, init=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Address of the server, without a slash at its end."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> Self:
+        """Start the process and return when it is ready.
+
+        Raises:
+            ServingError: If it does not become ready; it is ended then.
+        """
+        if not bento_folder(self.tag, home=self.home).is_dir():
+            message = f"There is no Bento {self.tag!r} in {self.home}. Build it first."
+            raise ServingError(message)
+        self.port = self.port or _free_port(self.host)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        began = time.monotonic()
+        self._process = self._launch()
+        try:
+            self._wait(began + self.ready_within)
+        except BaseException:
+            self.stop()
+            raise
+        self.ready_after = time.monotonic() - began
+        return self
+
+    def stop(self) -> float:
+        """End the process and its workers; return how many seconds it took."""
+        process, began = self._process, time.monotonic()
+        if process is None:
+            return 0.0
+        if process.poll() is None:
+            process.terminate()
+            # Whatever keeps it longer, it is killed below.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_SECONDS)
+        self._kill_group(process.pid)
+        process.wait()
+        self._process = None
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """Kill the process and its workers at once, as a crash would."""
+        if self._process is not None:
+            self._kill_group(self._process.pid)
+            self._process.wait()
+
+    def wait(self) -> int:
+        """Return the exit code of the process once it has ended by itself."""
+        if self._process is None:
+            message = f"The Bento {self.tag} was not started."
+            raise ServingError(message)
+        return self._process.wait()
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the process and its workers, in megabytes."""
+        if self._process is None:
+            return 0.0
+        parent = psutil.Process(self._process.pid)
+        everyone = [parent, *parent.children(recursive=True)]
+        return sum(process.memory_info().rss for process in everyone) / 1e6
+
+    def said(self) -> str:
+        """Return the end of what the process said."""
+        return self.log.read_text("utf-8", errors="replace")[-LOG_TAIL:]
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _launch(self) -> "subprocess.Popen[bytes]":
+        environment = {
+            **bentoml_environment(self.home),
+            "ML_ASSETS_SPOOL": str(self.spool.absolute()),
+            "ML_ASSETS_DEPLOYMENT": str(self.deployment.absolute()) if self.deployment else "",
+            "BENTOML_RESULT_STORE": str(self.log.with_suffix(".results").absolute()),
+        }
+        command = bentoml_command("serve", self.tag, "--host", self.host, "--port", str(self.port))
+        with self.log.open("wb") as log:
+            # A session of its own: the workers can be ended together with their parent.
+            return subprocess.Popen(
+                command,
+                env=environment,
+                cwd=self.log.parent,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _wait(self, until: float) -> None:
+        with httpx.Client(base_url=self.url, timeout=5.0, trust_env=False) as client:
+            while time.monotonic() < until:
+                if not self.running:
+                    message = f"The Bento {self.tag} ended before it was ready:\n{self.said()}"
+                    raise ServingError(message)
+                if self._is_ready(client):
+                    return
+                time.sleep(POLL_SECONDS)
+        waited = f"{self.ready_within:.0f} seconds"
+        message = f"The Bento {self.tag} was not ready within {waited}:\n{self.said()}"
+        raise ServingError(message)
+
+    def _is_ready(self, client: httpx.Client) -> bool:
+        try:
+            if client.get("/readyz").status_code == httpx.codes.OK:
+                return True
+            answer = client.get("/release")
+        except httpx.TransportError:
+            return False  # it does not listen yet
+        reason = answer.json().get("error") if answer.status_code == httpx.codes.OK else None
+        if reason is not None:
+            message = f"The Bento {self.tag} refuses its release: {reason}"
+            raise ServingError(message)
+        return False
+
+    def _kill_group(self, group: int) -> None:
+        with suppress(ProcessLookupError):  # nobody of it is left
+            os.killpg(group, signal.SIGKILL)
+
+
+def serve(
+    tag: str,
+    *,
+    home: Path,
+    log: Path,
+    spool: Path,
+    deployment: Path | None = None,
+    host: str = LOCALHOST,
+    port: int = 0,
+) -> ServedBento:
+    """Start a Bento for users, and return it once it is ready; ``stop()`` ends it.
+
+    Args:
+        tag: Tag of the Bento.
+        home: BentoML's home.
+        log: File for what the process says.
+        spool: Folder of the prediction log.
+        deployment: File that says which release serves; it is followed. None serves the packed
+            release for good.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+    """
+    served = ServedBento(tag, home, log, spool, deployment=deployment, host=host, port=port)
+    return served.start()
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as listener:
+        listener.bind((host, 0))
+        return listener.getsockname()[1]
