@@ -186,7 +186,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--windows", type=int, default=150, help="windows of a stream")
     parser.add_argument("--streams", type=int, default=12, help="streams without a change")
-    parser.add_argument("--changed", type=int, default=12, help="streams of each change")
+    parser.add_argument(
+        "--changed", type=int, default=12, help="streams of each change; 0 for none"
+    )
     parser.add_argument("--rows", type=int, default=500, help="rows of a window")
     parser.add_argument("--chunks", type=int, default=40, help="windows in the reference")
     parser.add_argument("--rho", type=float, nargs="+", default=[0.0, 0.8], help="memory in time")
@@ -197,7 +199,7 @@ def main() -> None:
             f"\n## autocorrelation {rho:g}, {options.rows} rows a window, {options.chunks} chunks"
         )
         false_alarms(setting, windows=options.windows, streams=options.streams)
-        for name in CHANGES:
+        for name in CHANGES if options.changed else ():
             detection(setting, name, streams=options.changed)
 
 

@@ -121,7 +121,7 @@ def log_lines(
                 "event_time": _iso(rows.event_times[row]),
                 "inputs": rows.row(row),
                 "features": dict(zip(names, features[row], strict=True)),
-                "prediction": answers.values[row],
+                "prediction": answers.predictions[row],
                 "probabilities": named_probabilities(answers, row),
             },
             option=orjson.OPT_APPEND_NEWLINE,

@@ -80,7 +80,7 @@ def _column(column: Column, schema: RequestSchema) -> dict[str, Any]:
 
 
 def _answer_schema(predictor: Predictor) -> dict[str, Any]:
-    fields = {
+    fields: dict[str, Any] = {
         "request_id": {"type": "string"},
         "version": {"type": "string"},
         "revision": {"type": "integer"},

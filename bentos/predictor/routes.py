@@ -44,8 +44,9 @@ def install(app: Starlette, serving: Serving) -> None:
             Route("/openapi.json", _openapi),
         ]
     )
-    handlers = {Unacceptable: _unacceptable, HTTPException: _http_error, Exception: _failed}
-    app.exception_handlers.update(handlers)
+    app.add_exception_handler(Unacceptable, _unacceptable)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _failed)
 
 
 def _json(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401
@@ -85,10 +86,10 @@ def _answer(answered: Answered) -> Response:
         "request_id": answered.request_id,
         "version": loaded.version,
         "revision": loaded.revision,
-        "predictions": answers.values,
+        "predictions": answers.predictions,
     }
     if answers.probabilities is not None:
-        rows = range(len(answers.values))
+        rows = range(len(answers.predictions))
         content["probabilities"] = [named_probabilities(answers, row) for row in rows]
     headers = {"x-model-version": loaded.version, REQUEST_ID_HEADER: answered.request_id}
     return _json(content, headers=headers)
@@ -106,14 +107,17 @@ async def _index(request: Request) -> Response:
     return HTMLResponse(index_page(_serving(request), str(request.base_url)))
 
 
-async def _unacceptable(_: Request, error: Unacceptable) -> Response:
+async def _unacceptable(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Unacceptable):
+        raise error
     return _json({"error": str(error)}, status=error.status)
 
 
-async def _http_error(_: Request, error: HTTPException) -> Response:
-    return _json(
-        {"error": error.detail}, status=error.status_code, headers=dict(error.headers or {})
-    )
+async def _http_error(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    headers = dict(error.headers or {})
+    return _json({"error": error.detail}, status=error.status_code, headers=headers)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

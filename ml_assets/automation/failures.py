@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from ml_assets.storage.declared import DeclaredProblem
-from ml_assets.storage.notifier import notifier_for
+from ml_assets.storage.notifier import Alert, notifier_for
 
 
 def failure_sensor(declared: DeclaredProblem, jobs: list[object]) -> dg.SensorDefinition:
@@ -19,9 +19,16 @@ def failure_sensor(declared: DeclaredProblem, jobs: list[object]) -> dg.SensorDe
     )
     def _failure_sensor(context: dg.RunFailureSensorContext) -> None:
         failed = [event.step_key or "" for event in context.get_step_failure_events()]
+        run = context.dagster_run
         notifier_for(problem.alerts).notify(
-            failure_alert(
-                problem.name, context.dagster_run.run_id, context.dagster_run.job_name, failed
+            Alert(
+                problem.name,
+                f"{problem.name}: {run.job_name} failed",
+                f"Steps {', '.join(filter(None, failed)) or 'none'} failed in run {run.run_id}. "
+                f"{context.failure_event.message or ''} Next: open the run in the Dagster UI.",
+                "failure",
+                datetime.now(tz=UTC),
+                facts={"run_id": run.run_id},
             )
         )
 

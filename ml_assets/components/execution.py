@@ -3,20 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.stage import KEY_FORMATS, partitions_of, plain_utc
-from ml_assets.components.ml_problem import MLProblemComponent
-from ml_assets.core.window import Window, cut
+from ml_assets.assets.stage import partitions_of, plain_utc
+from ml_assets.automation.requests import range_tags
+from ml_assets.components.graph import problem_graph
+from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.workspace import Workspace
-
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
-
 
 @dataclass(frozen=True)
 class ProblemRunner:
@@ -36,7 +32,7 @@ class ProblemRunner:
     def definitions(self) -> dg.Definitions:
         """The problem's graph with its resources."""
         return dg.Definitions.merge(
-            MLProblemComponent(self.declared).graph(),
+            problem_graph(self.declared),
             dg.Definitions(
                 resources={
                     "workspace": self.workspace,
@@ -72,14 +68,6 @@ class ProblemRunner:
             asset_selection=selection,
             raise_on_error=raise_on_error,
         )
-
-
-def range_tags(declared: DeclaredProblem, window: Window) -> dict[str, Any]:
-    """Return the run tags that ask for the partitions in ``window``."""
-    problem = declared.problem
-    starts = [part.start for part in cut(window, problem.partitions.every)]
-    form = KEY_FORMATS[problem.partitions.every]
-    return {RANGE_START: f"{starts[0]:{form}}", RANGE_END: f"{starts[-1]:{form}}"}
 
 
 def whole_history(declared: DeclaredProblem) -> Window:

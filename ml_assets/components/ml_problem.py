@@ -5,6 +5,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
+from ml_assets.components.graph import problem_graph
 from ml_assets.components.scaffolder import MLProblemScaffolder
 from ml_assets.core.problem import Problem
 from ml_assets.storage.declared import DeclaredProblem
@@ -33,3 +34,7 @@ class MLProblemComponent(dg.Component):
     def get_spec(cls) -> dg.ComponentTypeSpec:
         """Tell the UI what the component makes."""
         return dg.ComponentTypeSpec(produces=["asset", "asset_check", "sensor", "schedule"])
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Build the problem's graph."""
+        return problem_graph(self.declared)

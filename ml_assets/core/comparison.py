@@ -48,15 +48,11 @@ class PairedLosses:
     times: npt.NDArray[np.datetime64]
     seed: int
 
-    @property
-    def moments(self) -> int:
-        """Number of distinct times: rows of one moment are one piece of evidence."""
-        return len(np.unique(self.times))
-
     def gain(self, *, level: float) -> Comparison:
         """Return their loss minus ours, in the metric's unit: above zero, ours is better."""
-        observed, drawn = self._losses(level)
-        return _compared(observed[1] - observed[0], drawn[:, 1] - drawn[:, 0], level)
+        blocks, observed, drawn = self._losses(level)
+        gained = drawn[:, 1] - drawn[:, 0]
+        return _compared(blocks, observed[1] - observed[0], gained, level)
 
     def worsening(self, *, level: float, among: npt.NDArray[np.bool_] | None = None) -> Comparison:
         """Return our loss over theirs, minus 1: above zero, ours is worse.
@@ -65,22 +61,24 @@ class PairedLosses:
             level: Probability that one bound errs.
             among: Rows to compare on; the others still tell what else a resample may hold.
         """
-        observed, drawn = self._losses(level, among)
-        return _compared(_relative(observed[None])[0], _relative(drawn), level)
+        blocks, observed, drawn = self._losses(level, among)
+        return _compared(blocks, _relative(observed[None])[0], _relative(drawn), level)
 
     def _losses(
         self, level: float, among: npt.NDArray[np.bool_] | None = None
-    ) -> tuple[FloatArray, FloatArray]:
-        """Both models' losses, observed (2,) and resampled (resamples, 2), up to a factor."""
+    ) -> tuple[Blocks, FloatArray, FloatArray]:
+        """The blocks and both losses, observed (2,) and resampled (resamples, 2)."""
         both = np.column_stack([self.ours, self.theirs])
         if among is not None:
             both = both * among[:, None]
         resamples = min(_MOST_RESAMPLES, max(1000, ceil(100 / level)))
-        blocks = Blocks.draw(self.times, seed=self.seed, resamples=resamples)
+        difference = self.ours - self.theirs
+        blocks = Blocks.draw(self.times, seed=self.seed, series=difference, resamples=resamples)
         # Adding and taking away leaves specks where a resample's losses are all zero.
         means = blocks.means(both)
         means = np.where(means > 1e-12 * both.mean(axis=0), means, 0.0)
-        return loss_value(self.metric, both.mean(axis=0)), loss_value(self.metric, means)
+        losses = loss_value(self.metric, both.mean(axis=0)), loss_value(self.metric, means)
+        return blocks, *losses
 
 
 def _relative(losses: FloatArray) -> FloatArray:
@@ -89,11 +87,10 @@ def _relative(losses: FloatArray) -> FloatArray:
     return np.divide(ours, theirs, out=beyond + 1.0, where=theirs > 0) - 1.0
 
 
-def _compared(observed: float, drawn: FloatArray, level: float) -> Comparison:
-    # Without interpolation: towards the cautious side, and infinite values stay as they are.
+def _compared(blocks: Blocks, observed: float, drawn: FloatArray, level: float) -> Comparison:
     return Comparison(
         observed=float(observed),
-        low=float(np.quantile(drawn, level, method="lower")),
-        high=float(np.quantile(drawn, 1 - level, method="higher")),
+        low=blocks.lower_bound(drawn, level=level),
+        high=blocks.upper_bound(drawn, level=level),
         level=level,
     )

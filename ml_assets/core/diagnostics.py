@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_assets.core.bootstrap import Blocks, interval
+from ml_assets.core.bootstrap import Blocks
 from ml_assets.core.metrics import FloatArray, Predictions, loss_value, row_loss
 from ml_assets.core.problem import Task
 from ml_assets.core.scores import ratio
@@ -76,7 +76,7 @@ def calibration(
     for number in range(len(bins)):
         mask = masks[:, number] > 0
         drawn = ratio(means[:, number], means[:, len(bins) + number])
-        low, high = interval(drawn, confidence=confidence)
+        low, high = blocks.interval(drawn, confidence=confidence)
         points.append(
             CalibrationPoint(
                 model=model,
@@ -139,8 +139,8 @@ def importance(
     sample = rows.rows(chosen)
     inputs, y = sample.inputs, plain_labels(sample)
     times = sample.frame["event_time"].to_numpy(dtype="datetime64[us]")
-    blocks = Blocks.draw(times, seed=seed)
     base = row_loss(metric, y, predict(model, inputs, task).among(classes))
+    blocks = Blocks.draw(times, seed=seed, series=base)
     shuffled = np.stack([generator.permutation(size) for _ in range(IMPORTANCE_REPEATS)])
     repeated = pd.concat([inputs] * IMPORTANCE_REPEATS, ignore_index=True)
     found = []
@@ -150,15 +150,14 @@ def importance(
         loss = row_loss(metric, np.tile(y, IMPORTANCE_REPEATS), answers)
         worse = loss.reshape(IMPORTANCE_REPEATS, size).mean(axis=0)
         drawn = _drawn_growth(metric, worse, base, blocks)
-        low, high = interval(drawn, confidence=confidence)
+        low, high = blocks.interval(drawn, confidence=confidence)
         mean = float(loss_value(metric, worse.mean()) - loss_value(metric, base.mean()))
         found.append(Importance(model=name, feature=feature, mean=mean, low=low, high=high))
     return tuple(sorted(found, key=lambda one: -one.mean))
 
 
 def _drawn_growth(metric: str, worse: FloatArray, base: FloatArray, blocks: Blocks) -> FloatArray:
-    means = np.maximum(blocks.means(np.column_stack([worse, base])), 0.0)
-    losses = loss_value(metric, means)
+    losses = loss_value(metric, blocks.means(np.column_stack([worse, base])))
     return losses[:, 0] - losses[:, 1]
 
 

@@ -59,8 +59,8 @@ def decide(
 
     Args:
         reference: Frozen with the version that answered in these windows.
-        windows: Counts in the reference's bins, one a window, as far back as ``history`` says.
-            Earlier windows without rows may be left out.
+        windows: Counts in the reference's bins, each as long as the reference's window, as far back
+            as ``history`` says. Earlier windows without rows may be left out.
         monitoring: The declared rule.
 
     Raises:
@@ -86,9 +86,9 @@ def decide(
     )
 
 
-def history(monitoring: Monitoring) -> timedelta:
+def history(reference: Reference, monitoring: Monitoring) -> timedelta:
     """Return how far before the newest window's start a verdict looks."""
-    return (max(monitoring.scales) + MEMORY - 2) * monitoring.window
+    return (max(monitoring.scales) + MEMORY - 2) * reference.window
 
 
 def discovery_threshold(p_values: Sequence[float], rate: float) -> float:
@@ -125,7 +125,7 @@ def _tests(
     found = list(faults)
     shorter = 0
     for scale in sorted(monitoring.scales):
-        since = newest.start - (scale - 1) * monitoring.window
+        since = newest.start - (scale - 1) * reference.window
         part = [window for window in windows if window.start >= since]
         if len(part) > shorter:  # else there is nothing in it that was not judged already
             columns = [name for name in reference.columns if name not in faulty]

@@ -156,9 +156,9 @@ class _Weighed:
             high=compared.high,
             passed=compared.high <= margin,
             explanation=(
-                f"{self._metric} loss of {self.model!r} is {compared.observed:+.2%} that of "
-                f"{champion!r}, at most {compared.high:+.2%} with {1 - level:.4g} confidence; "
-                f"{margin:.1%} is allowed."
+                f"The loss of {self.model!r} ({self._metric}) is {compared.observed:+.2%} against "
+                f"{champion!r}, below {compared.high:+.2%} with {1 - level:.4g} confidence; "
+                f"{margin:+.1%} is allowed."
             ),
         )
 
@@ -185,8 +185,8 @@ class _Weighed:
                 high=compared.high,
                 passed=passed,
                 explanation=(
-                    f"Where {name}: {self._metric} loss {compared.observed:+.2%} against "
-                    f"{champion!r} on {int(mask.sum())} rows; {margin:.1%} is allowed: {verdict}."
+                    f"Where {name}, the loss ({self._metric}) is {compared.observed:+.2%} against "
+                    f"{champion!r} on {int(mask.sum())} rows; {margin:+.1%} is allowed: {verdict}."
                 ),
             )
 
@@ -212,8 +212,8 @@ class _Weighed:
             high=compared.high,
             passed=passed,
             explanation=(
-                f"{self.model!r} is {verdict} than {other!r}: its {self._metric} loss is lower by "
-                f"{compared.observed:.4g}, at least {compared.low:.4g} with "
+                f"{self.model!r} is {verdict} than {other!r}: the difference of their losses "
+                f"({self._metric}) is {compared.observed:.4g}, and above {compared.low:.4g} with "
                 f"{1 - compared.level:.4g} confidence."
             ),
         )

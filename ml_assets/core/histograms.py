@@ -5,6 +5,7 @@ the values that occur, so that an integer never sits on an edge. A categorical c
 for each frequent category, one for the other known ones, and one for those never seen.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -161,12 +162,12 @@ class CategoryBins:
             >>> CategoryBins.fit(np.array(["b"] * 300 + ["a"] * 200 + ["c"], dtype=object))
             CategoryBins(frequent=('b', 'a'), known=('c',), complete=True)
         """
-        counts = pd.Series(values, dtype=object).value_counts().sort_index()
-        counts = counts.sort_values(ascending=False, kind="stable")
-        complete = len(counts) <= MAX_KNOWN
-        often = counts >= MIN_CATEGORY * counts.sum()
-        rare = tuple(counts.index[~often]) if complete else ()
-        return cls(tuple(counts.index[often]), rare, complete)
+        tally = _tally(values)
+        ordered = sorted(tally, key=lambda name: (-tally[name], name))
+        enough = MIN_CATEGORY * sum(tally.values())
+        complete = len(ordered) <= MAX_KNOWN
+        frequent = tuple(name for name in ordered if tally[name] >= enough)
+        return cls(frequent, tuple(ordered[len(frequent) :]) if complete else (), complete)
 
     @property
     def size(self) -> int:
@@ -175,9 +176,9 @@ class CategoryBins:
 
     def count(self, values: np.ndarray) -> ColumnCounts:
         """Count texts; None is missing."""
-        counts = pd.Series(values, dtype=object).value_counts()
-        present = int(counts.sum())
-        return self.count_items(counts.to_dict(), present=present, missing=len(values) - present)
+        tally = _tally(values)
+        present = sum(tally.values())
+        return self.count_items(tally, present=present, missing=len(values) - present)
 
     def count_items(self, items: Mapping[str, int], *, present: int, missing: int) -> ColumnCounts:
         """Count categories that were tallied elsewhere.
@@ -193,6 +194,10 @@ class CategoryBins:
         unseen = unseen if self.complete else 0
         other = present - sum(frequent) - unseen
         return ColumnCounts(np.array([*frequent, other, unseen], dtype=np.int64), missing)
+
+
+def _tally(values: np.ndarray) -> dict[str, int]:
+    return Counter(value for value in values if value is not None)
 
 
 Bins = NumericBins | CategoryBins

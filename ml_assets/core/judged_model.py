@@ -160,7 +160,8 @@ class JudgedModel:
 
     @cached_property
     def _blocks(self) -> Blocks:
-        return Blocks.draw(self.walk.times[self.answers.at], seed=self.seed)
+        times = self.walk.times[self.answers.at]
+        return Blocks.draw(times, seed=self.seed, series=self.loss)
 
     @property
     def _confidence(self) -> float:

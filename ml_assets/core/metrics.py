@@ -103,7 +103,8 @@ def loss_value(metric: str, mean_loss: npt.ArrayLike) -> FloatArray:
         >>> float(loss_value("rmse", 9.0)), float(loss_value("mae", 9.0))
         (3.0, 9.0)
     """
-    loss = np.asarray(mean_loss, dtype=np.float64)
+    # A resampled mean of zeros can come out a speck below zero.
+    loss = np.maximum(np.asarray(mean_loss, dtype=np.float64), 0.0)
     return np.sqrt(loss) if metric == "rmse" else loss
 
 
@@ -171,6 +172,8 @@ def combined(metric: str, means: FloatArray) -> FloatArray:
                 # Žliobaitė, Bifet, Read, Pfahringer & Holmes (2015), Machine Learning 98.
                 right, unchanged = means[..., 0], means[..., 1]
                 return np.where(unchanged < 1, (right - unchanged) / (1 - unchanged), np.nan)
+            case "bias":
+                return means[..., 0]
             case _:
                 return loss_value(metric, means[..., 0])
 

@@ -152,7 +152,7 @@ class OnlineFeatures:
         """Return the rows that requests have brought, in the columns shared with ``schema``."""
         shared = [field.name for field in self._schema if field in list(schema)]
         names = ", ".join(quoted(name) for name in dict.fromkeys([*shared, "known_at"]))
-        return self._connection.execute(
+        return self._connection.sql(
             f"SELECT {names} FROM {STORED} WHERE {ARRIVAL} IS NOT NULL"
         ).to_arrow_table()
 

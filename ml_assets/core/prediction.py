@@ -28,13 +28,13 @@ class Answers:
     """What the model says of each row of a request, in the request's order.
 
     Attributes:
-        values: Predicted numbers or classes, as plain Python values.
+        predictions: Predicted numbers or classes, as plain Python values.
         probabilities: One list a row, in the order of ``classes``; None without probabilities.
         classes: Names of the classes; empty for a regression.
         features: The model's inputs, one row a request row.
     """
 
-    values: list[Any]
+    predictions: list[Any]
     probabilities: list[list[float]] | None
     classes: tuple[Any, ...]
     features: pd.DataFrame
@@ -136,8 +136,8 @@ class Predictor:
         match answers:
             case Refused(faults=faults):
                 found = f"golden row {first} is refused: {faults[0].message}"
-            case Answers(values=values, probabilities=probabilities):
-                found = self.golden.difference(values, probabilities, first=first)
+            case Answers(predictions=predictions, probabilities=probabilities):
+                found = self.golden.difference(predictions, probabilities, first=first)
         if found:
             message = (
                 f"Release {self.release.version} of {self.release.problem!r} does not answer as "
@@ -165,7 +165,7 @@ class Predictor:
             return Refused(
                 422, tuple(Fault(n, None, "features", text) for n in absent[:MAX_FAULTS])
             )
-        return frame.iloc[found][list(self.release.inputs)].reset_index(drop=True)
+        return frame[list(self.release.inputs)].take(found).reset_index(drop=True)
 
     def _out_of_range(self, inputs: pd.DataFrame) -> tuple[Fault, ...]:
         numbers = inputs[list(self.release.numeric)].to_numpy(dtype=np.float64)

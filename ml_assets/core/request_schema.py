@@ -191,7 +191,8 @@ class RequestSchema:
         elif column is not None and "datetime" in reason:
             rule = "time"
             reason += ": give ISO 8601 with an offset, such as 2024-05-15T07:30:00Z"
-        return Fault(None if row is None else int(row), column, rule, f"{reason.rstrip('.')}.")
+        message = reason if reason.endswith((".", "?")) else f"{reason}."
+        return Fault(None if row is None else int(row), column, rule, message)
 
     def _times(self, rows: Sequence[Any]) -> Iterator[Fault]:
         times = [f"c{n}" for n, column in enumerate(self.columns) if column.kind == "datetime"]

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ml_assets.core.bootstrap import Blocks, Estimate, interval
+from ml_assets.core.bootstrap import Blocks, Estimate
 from ml_assets.core.metrics import FloatArray, Predictions, combined, loss_value, terms
 from ml_assets.core.slices import RowSlice
 
@@ -77,7 +77,7 @@ def metric_estimates(
     estimates, at = {}, 0
     for metric, part in zip(metrics, parts, strict=True):
         drawn = combined(metric, resampled[:, at : at + part.shape[1]])
-        low, high = interval(drawn, confidence=confidence)
+        low, high = blocks.interval(drawn, confidence=confidence)
         value = float(combined(metric, part.mean(axis=0)))
         estimates[metric] = Estimate(value, low, high)
         at += part.shape[1]
@@ -107,7 +107,7 @@ def loss_estimates(
             estimates.append(_NOTHING)
             continue
         drawn = ratio(means[:, number], means[:, len(parts) + number])
-        low, high = interval(loss_value(metric, drawn), confidence=confidence)
+        low, high = blocks.interval(loss_value(metric, drawn), confidence=confidence)
         value = float(loss_value(metric, loss[part.mask].mean()))
         estimates.append(Estimate(value, low, high))
     return estimates

@@ -5,6 +5,7 @@ names are compared with the list below. The list lives in code, never beside the
 """
 
 from typing import Any
+from zipfile import BadZipFile
 
 from ml_assets.core.errors import ArtefactError
 
@@ -56,7 +57,7 @@ def refuse_untrusted(model: bytes) -> list[str]:
 
     try:
         named = skops.io.get_untrusted_types(data=model)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, BadZipFile) as error:
         message = f"The model file cannot be read ({error}). Write it with model_files.save."
         raise ArtefactError(message) from error
     foreign = sorted(set(named) - TRUSTED_TYPES)

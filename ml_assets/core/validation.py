@@ -117,10 +117,10 @@ def validate(
         raise DataError(message)
     numbered = frame.reset_index(drop=True)
     nulls = _missing_values(numbered, schema)
-    whole = numbered.drop(index=nulls["position"].to_numpy())
+    whole = numbered.drop(index=pd.Index(nulls["position"]))
     whole = whole.astype({name: column.dtype.type for name, column in schema.columns.items()})
     failures = pd.concat([nulls, _broken_checks(whole, schema)]) if len(whole) else nulls
-    valid = whole.drop(index=failures["position"].to_numpy(), errors="ignore")
+    valid = whole.drop(index=pd.Index(failures["position"]), errors="ignore")
     valid.index = frame.index[valid.index]
     return valid, _without_nan(failures.sort_values("position", ignore_index=True))
 
@@ -185,8 +185,10 @@ def _failures(columns: dict[str, object]) -> pd.DataFrame:
 
 
 def _without_nan(failures: pd.DataFrame) -> pd.DataFrame:
-    texts = failures[["rule", "column", "value"]].astype(object)
-    return failures.assign(**texts.where(texts.notna(), None))
+    known = failures.notna()
+    return failures.assign(
+        **{name: failures[name].mask(~known[name], None) for name in ("column", "value")}
+    )
 
 
 def _judge_values(connection: duckdb.DuckDBPyConnection, contract: LoadedContract) -> None:

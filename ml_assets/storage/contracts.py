@@ -11,8 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import ContractError
 from ml_assets.core.validation import LoadedContract
@@ -152,7 +150,7 @@ def _column(name: str, column: "pandera.Column") -> Column:
     at_least: list[float] = []
     at_most: list[float] = []
     allowed: tuple[Any, ...] | None = None
-    for check in column.checks:
+    for check in column.checks or ():
         given = check.statistics or {}
         match check.name:
             case "greater_than_or_equal_to":
@@ -186,7 +184,7 @@ def _plain(values: Any) -> tuple[Any, ...]:  # noqa: ANN401
 def _judging(schema: "pandera.DataFrameSchema", contract: Contract) -> "pandera.DataFrameSchema":
     """Return the schema with this house's types, and with nothing that drops or converts rows."""
     # pandera's drop_invalid_rows and coerce would lose rows without a trace.
-    types = {"float": "float64", "string": "str", "datetime": pd.DatetimeTZDtype("us", "UTC")}
+    types = {"float": "float64", "string": "str", "datetime": "datetime64[us, UTC]"}
     updates = {
         column.name: {
             "dtype": types.get(column.kind, schema.columns[column.name].dtype),

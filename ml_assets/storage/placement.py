@@ -51,6 +51,15 @@ def place(problem: Problem, window: Window, *, moment: str = "event_time") -> Pl
     return Placement((first, after), predicate, f"{where} AND {exact}")
 
 
+def whole_dates(problem: Problem, window: Window) -> Window:
+    """Return ``window`` from the start of its first storage date on.
+
+    What is stored by date has to be made for the whole date, also when an hour is materialised.
+    """
+    every = problem.partitions.every
+    return Window(floor(window.start, "day" if every == "hour" else every), window.end)
+
+
 def date_sql(problem: Problem, moment: str = "event_time") -> str:
     """Return SQL for the storage date of a row."""
     every = problem.partitions.every

@@ -200,11 +200,10 @@ def _condensed(values: np.ndarray) -> np.ndarray:
 
 def _digest(canonical: pd.DataFrame, kinds: Mapping[str, ValueKind]) -> str:
     """Return a digest of the rows that does not depend on their order."""
-    digest = hashlib.sha256(
-        repr((sorted(kinds.items()), sorted(canonical), len(canonical))).encode()
-    )
-    if len(canonical.columns):
-        rows = pd.util.hash_pandas_object(canonical[sorted(canonical)], index=False)
+    present = sorted(name for name in kinds if name in canonical)
+    digest = hashlib.sha256(repr((sorted(kinds.items()), present, len(canonical))).encode())
+    if present:
+        rows = pd.util.hash_pandas_object(canonical[present], index=False)
         digest.update(np.sort(rows.to_numpy()).tobytes())
     return digest.hexdigest()
 

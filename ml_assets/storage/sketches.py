@@ -22,6 +22,7 @@ import pandas as pd
 from google.protobuf.message import DecodeError
 from whylogs.core import DatasetProfile, DatasetSchema
 from whylogs.core.datatypes import AnyType, DataType, Fractional, Integral, String, TypeMapper
+from whylogs.core.errors import DeserializationError
 from whylogs.core.metrics import StandardMetric
 from whylogs.core.metrics.metrics import Metric
 from whylogs.core.preprocessing import ColumnProperties
@@ -34,7 +35,7 @@ from whylogs.core.proto import (
 from whylogs.core.resolvers import Resolver
 from whylogs.core.schema import ColumnSchema
 from whylogs.core.utils import read_delimited_protobuf
-from whylogs_sketching import (
+from whylogs_sketching import (  # pyrefly: ignore[missing-import]
     frequent_items_error_type,
     frequent_strings_sketch,
     kll_doubles_sketch,
@@ -182,7 +183,7 @@ def read_profile(content: bytes, *, columns: bool = True) -> Profile:
         read_delimited_protobuf(file, DatasetSegmentHeader)
         head = read_delimited_protobuf(file, DatasetProfileHeader)
         sketches = _sketches(file, head) if columns else {}
-    except DecodeError as error:
+    except (DecodeError, DeserializationError) as error:
         message = "the file is cut short or damaged"
         raise ValueError(message) from error
     moment = datetime.fromtimestamp(head.properties.dataset_timestamp / 1000, tz=UTC)
@@ -197,8 +198,11 @@ def _sketches(file: BytesIO, head: DatasetProfileHeader) -> dict[str, ColumnSket
         components: dict[str, Any] = {}
         for offset in offsets.offsets:
             file.seek(start + offset)
-            chunk = ChunkMessage()
-            chunk.ParseFromString(file.read(read_delimited_protobuf(file, ChunkHeader).length))
+            length = read_delimited_protobuf(file, ChunkHeader).length
+            content = file.read(length)
+            if len(content) < length or not content:  # a shorter message may still parse
+                raise DecodeError
+            chunk = ChunkMessage.FromString(content)
             components |= {names[index]: part for index, part in chunk.metric_components.items()}
         sketches[column] = _sketch(components)
     return sketches

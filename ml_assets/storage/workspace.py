@@ -8,6 +8,7 @@ from ml_assets.storage.artefacts import Artefacts
 from ml_assets.storage.decisions import AlertLog, DecisionLog
 from ml_assets.storage.deployment import DeploymentFile
 from ml_assets.storage.files import FileManifest
+from ml_assets.storage.label_queue import LabelQueue
 from ml_assets.storage.lake import Lake
 from ml_assets.storage.ledger import Ledger
 from ml_assets.storage.profiles import ProfileStore
@@ -61,6 +62,11 @@ class Workspace:
     def alerts(self) -> AlertLog:
         """What people were told."""
         return AlertLog(self.state)
+
+    @cached_property
+    def label_queue(self) -> LabelQueue:
+        """Rows whose truth was asked for."""
+        return LabelQueue(self.state)
 
     @cached_property
     def artefacts(self) -> Artefacts:

@@ -206,7 +206,7 @@ def test_residuals_without_any_value_are_unjudged():
 
 def test_the_verdict_depends_on_nothing_but_the_last_windows():
     found = windows(40, change=assigned(x0=lambda f: f.x0 + 0.2), since=30)
-    since = found[-1].start - history(RULE)
+    since = found[-1].start - history(reference(), RULE)
     recent = [window for window in found if window.start >= since]
     assert len(recent) == 26
     again = decide(reference(), recent[::-1], RULE)

@@ -127,8 +127,9 @@ def test_chunks_are_windows_where_there_are_enough(count, chunks, chunk_rows):
 
 
 def test_new_categories_are_expected_where_many_came_once():
-    often = pd.DataFrame({"x": ["a"] * 500 + ["b"] * 500})
-    once = pd.DataFrame({"x": ["a"] * 900 + [f"id{i}" for i in range(100)]})
+    mixed = np.random.default_rng(0).permutation(1000)
+    often = pd.DataFrame({"x": ["a"] * 500 + ["b"] * 500}).iloc[mixed]
+    once = pd.DataFrame({"x": ["a"] * 900 + [f"id{i}" for i in range(100)]}).iloc[mixed]
     surprise = fitted(often, {"x": "string"}).columns["x"].chance_of_unseen(10, 200)
     usual = fitted(once, {"x": "string"}).columns["x"].chance_of_unseen(10, 200)
     assert surprise < 1e-10

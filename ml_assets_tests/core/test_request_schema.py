@@ -36,9 +36,7 @@ def refused(value, *, schema=SCHEMA):
 
 def test_one_row_is_accepted_bare_and_in_a_list():
     assert decode(GOOD) == decode({"rows": [GOOD]})
-    assert decode(GOOD).row(0) == {
-        **GOOD, "count": None, "on": None, "kind": None, "since": None
-    }
+    assert decode(GOOD).row(0) == {**GOOD, "count": None, "on": None, "kind": None, "since": None}
 
 
 def test_a_row_without_time_happens_now():
@@ -161,8 +159,12 @@ def test_every_time_is_answered(moment):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from([*CONTRACT.names, "rows", "event_time"]), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*CONTRACT.names, "rows", "event_time"]), inner, max_size=5
+        )
+    ),
     max_leaves=12,
 )
 

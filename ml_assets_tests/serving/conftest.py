@@ -65,9 +65,7 @@ def deploy() -> Callable[..., None]:
         files = {"manifest.json": (folder / "manifest.json").read_bytes()}
         version = json.loads((folder / "release.json").read_bytes())["version"]
         at = datetime(2024, 1, 1, tzinfo=UTC)
-        value = Deployment(
-            "pumps", revision, digest_of(files), version, str(folder), at, "test"
-        )
+        value = Deployment("pumps", revision, digest_of(files), version, str(folder), at, "test")
         write_atomically(place, json.dumps(value.to_json()).encode())
 
     return announce

@@ -15,10 +15,10 @@ CONTENT = b"at,x\n2024-01-01,1\n"
 
 @pytest.fixture
 def server():
-    """A real server on this machine; ``answers`` are given in turn, the last one again and again."""
+    """A real server on this machine; ``answers`` are given in turn, the last one for good."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             self.server.asked.append((self.path, self.headers.get("Authorization")))
             answers = self.server.answers
             status, content, length = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -65,7 +65,7 @@ def test_file_is_kept_under_the_name_of_its_content(server, tmp_path):
     assert kept(tmp_path) == sorted([found.path.name, changed.path.name])
     with duckdb.connect() as connection:
         source.read_file(connection, found, name="landed")
-        assert connection.execute("SELECT at, x FROM landed").fetchall() == [("2024-01-01", "1")]
+        assert connection.execute('SELECT "at", x FROM landed').fetchall() == [("2024-01-01", "1")]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_declared_digest_is_checked_and_spares_a_second_download(server, tmp_pat
 
 
 def test_server_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(SourceError, match="http://127.0.0.1:9/a.csv could not be fetched"):
+    with pytest.raises(SourceError, match=r"http://127\.0\.0\.1:9/a\.csv could not be fetched"):
         opened("http://127.0.0.1:9/a.csv", tmp_path).found()
 
 

@@ -1,5 +1,4 @@
 import gzip
-import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -75,6 +74,12 @@ def test_unclosed_quote_takes_no_other_row_along(tmp_path):
     rows = rows_of(tmp_path, HEADER + "\n".join(lines))
     assert [(row[0], row[2]) for row in rows if row[1]] == [(4, lines[3]), (8, lines[7])]
     assert len(rows) == 1000
+
+
+def test_two_stray_quotes_do_not_swallow_what_is_between(tmp_path):
+    lines = ['1,"x,1', "2,x,2", "3,x,3", '4,x,",4']
+    rows = rows_of(tmp_path, HEADER + "\n".join(lines))
+    assert [row[2] or row[3] for row in rows] == [lines[0], "2", "3", lines[3]]
 
 
 def test_quotes_meet_block_ends(tmp_path, monkeypatch):
@@ -229,7 +234,7 @@ def test_wrong_declaration_says_so(tmp_path):
         rows_of(tmp_path, HEADER, format={"encoding": "utf-99"})
     with pytest.raises(DeclarationError, match="must be one character"):
         rows_of(tmp_path, HEADER, format={"delimiter": "||"})
-    with pytest.raises(UnreadableFileError, match="Declare format.kind"):
+    with pytest.raises(UnreadableFileError, match=r"Declare format\.kind"):
         rows_of(tmp_path, HEADER, name="a.dat")
 
 
@@ -279,7 +284,7 @@ FRAGMENTS = [
 ]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=60).map("".join))
 @example('1,"\n2,"3\n"')
 @example('"\n' * 9)
@@ -292,7 +297,7 @@ def test_every_line_of_junk_is_in_exactly_one_row(tmp_path_factory, junk):
         source = FilesSource(kind="files", path=str(path))
         read_file(connection, FoundFile.at(path), source.format, name="landed", columns=("at",))
         rows = connection.execute(
-            "SELECT _row, _fault, _text, at FROM landed ORDER BY _row"
+            'SELECT _row, _fault, _text, "at" FROM landed ORDER BY _row'
         ).fetchall()
     assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
     assert len(rows) <= len(lines)
@@ -301,4 +306,3 @@ def test_every_line_of_junk_is_in_exactly_one_row(tmp_path_factory, junk):
         assert len(rows) == len(lines)
     assert all((row[1] is None) == (row[2] is None) for row in rows)
     assert all(row[3] is None for row in rows if row[1])
-    json.dumps(rows)

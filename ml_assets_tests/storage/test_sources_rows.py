@@ -1,4 +1,3 @@
-import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +7,7 @@ import pytest
 from ml_assets.core.errors import DeclarationError, SourceError
 from ml_assets.core.problem import SimulatorSource, SqlSource
 from ml_assets.core.window import Window
+from ml_assets.plant import Plant
 from ml_assets.storage.sources import open_source, rows_digest
 
 DAY = Window(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC))
@@ -67,14 +67,14 @@ def test_duckdb_file_is_read_only_and_in_utc(tmp_path):
     with duckdb.connect(tmp_path / "w.duckdb") as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(
-            "CREATE TABLE t AS SELECT TIMESTAMPTZ '2026-01-01 12:00:00+00' + to_days(n::INT) AS at, "
-            "n / 10 AS x, [n] AS many FROM range(3) r(n)"
+            "CREATE TABLE t AS SELECT n / 10 AS x, [n] AS many, "
+            "TIMESTAMPTZ '2026-01-01 12:00:00+00' + to_days(n::INT) AS moment FROM range(3) r(n)"
         )
-    query = "SELECT * FROM t WHERE at >= :start AND at < :end;"
+    query = "SELECT * FROM t WHERE moment >= :start AND moment < :end;"
     source = sql(query, "duckdb:///w.duckdb")
     with duckdb.connect(tmp_path / "w.duckdb", read_only=True):  # another reader is no obstacle
-        [row] = rows(source, tmp_path, ("at", "x", "many")).to_pylist()
-    assert (row["at"], row["x"], row["many"]) == ("2026-01-02 12:00:00+00", "0.1", "[1]")
+        [row] = rows(source, tmp_path, ("moment", "x", "many")).to_pylist()
+    assert (row["moment"], row["x"], row["many"]) == ("2026-01-02 12:00:00+00", "0.1", "[1]")
     with pytest.raises(SourceError, match="failed on"):
         rows(sql("DROP TABLE t", "duckdb:///w.duckdb"), tmp_path)
 
@@ -95,8 +95,6 @@ def test_failing_query_says_so_without_the_password(sqlite):
 
 
 def test_simulated_rows_are_text_without_loss(tmp_path):
-    from ml_assets.plant import Plant
-
     source = SimulatorSource(kind="simulator", rigs=2, reading_every=timedelta(hours=1), seed=3)
     table = rows(source, tmp_path, ("measured_at", "rig", "period_s", "load"))
     frame = Plant("quiet", rigs=2, reading_every=timedelta(hours=1), seed=3).readings(DAY)
@@ -129,4 +127,3 @@ def test_digest_names_the_content(sqlite):
     one = rows(sql("SELECT note FROM orders"), sqlite)
     assert rows_digest(one) != rows_digest(rows(sql("SELECT note FROM orders LIMIT 3"), sqlite))
     assert len(rows_digest(one)) == 64
-    json.dumps(one.to_pylist())

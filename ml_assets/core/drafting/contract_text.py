@@ -20,11 +20,11 @@ DTYPES = {
 
 
 def python_text(text: str) -> str:
-    """Return a text as a Python string.
+    r"""Return a text as a Python string.
 
     Example:
         >>> python_text('Temperature "in", °C')
-        '"Temperature \\\\"in\\\\", °C"'
+        '"Temperature \\"in\\", °C"'
     """
     return json.dumps(text, ensure_ascii=False)
 
@@ -53,9 +53,9 @@ def contract_text(inference: Inference, *, name: str, file: str) -> str:
     imports += "import pandas as pd\n" if "pd." in fields else ""
     return (
         f'"""What a row of {name} must look like.\n\n'
-        f"Inferred from {part}{inference.rows:,} rows of {file}, and frozen here: later rows are\n"
-        "judged by it. Bounds lie as far beyond the smallest and the largest value as these are\n"
-        "apart. Tighten what you know better.\n"
+        f"Inferred from {part}{inference.rows:,} rows of {file}, and frozen:\n"
+        "later rows are judged by it. Bounds lie as far beyond the smallest and the largest value\n"
+        "as these are apart. Tighten what you know better.\n"
         '"""\n\n'
         f"{imports}import pandera.pandas as pa\n"
         "from pandera.typing import Series\n\n\n"
@@ -78,7 +78,7 @@ def _field(column: Inferred, inference: Inference) -> str:
         *([f"le={_number(column.at_most, column)}"] if column.at_most is not None else []),
         *(["nullable=True"] if is_nullable(column) else []),
         "coerce=True",
-        f"description={python_text(_description(column))}",
+        *([f"description={python_text(column.source)}"] if column.source != column.name else []),
     ]
     head = f"    {column.name}: Series[{dtype}] = pa.Field("
     remarks = "".join(f"    # {remark}\n" for remark in _remarks(column, inference))
@@ -87,10 +87,6 @@ def _field(column: Inferred, inference: Inference) -> str:
         return f"\n{remarks}{line}\n"
     body = "".join(f"        {option},\n" for option in options)
     return f"\n{remarks}{head}\n{body}    )\n"
-
-
-def _description(column: Inferred) -> str:
-    return column.source if column.source != column.name else column.name.replace("_", " ")
 
 
 def _listed(column: Inferred) -> str:

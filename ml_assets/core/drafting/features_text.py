@@ -1,31 +1,20 @@
 """The text of features.sql: the row's own columns, the calendar, and past labels."""
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable
 
-from ml_assets.core.drafting.plan import Lag, LabelPlan, plan_labels
+from ml_assets.core.drafting.past_labels import PastLabels
+from ml_assets.core.drafting.plan import plan_labels
 from ml_assets.core.inference import Inference, Inferred
 from ml_assets.core.inference.durations import DAY, YEAR
 
-UTC_CLOCK = "r.event_time AT TIME ZONE 'UTC'"
-UNITS = (("DAY", 86_400), ("HOUR", 3_600), ("MINUTE", 60), ("SECOND", 1))
+CLOCK = "r.clock"
+DATED = """,
+dated AS (
+    -- The clock on the wall: put another zone here if the rhythm of the data has one.
+    SELECT *, event_time AT TIME ZONE 'UTC' AS clock FROM validated_data
+)"""
 # Entities that are told apart by name in a model; more are told apart by their past only.
 NAMED_ENTITIES = 50
-POSITIVE_WORDS = ("1", "yes", "true", "up", "y", "t", "positive", "on", "fail", "failure")
-
-
-def sql_interval(duration: timedelta) -> str:
-    """Return a duration as a SQL interval in the largest unit that fits.
-
-    Example:
-        >>> sql_interval(timedelta(days=7)), sql_interval(timedelta(minutes=90))
-        ('INTERVAL 7 DAY', 'INTERVAL 90 MINUTE')
-    """
-    microseconds = duration // timedelta(microseconds=1)
-    for unit, seconds in UNITS:
-        if microseconds % (seconds * 1_000_000) == 0:
-            return f"INTERVAL {microseconds // (seconds * 1_000_000)} {unit}"
-    return f"INTERVAL {microseconds} MICROSECOND"
 
 
 def features_text(inference: Inference, *, name: str) -> str:
@@ -36,15 +25,18 @@ def features_text(inference: Inference, *, name: str) -> str:
         name: Name of the problem.
     """
     plan = plan_labels(inference)
+    calendar = list(_calendar(inference))
     entity = entity_keys(inference)
-    past = _Past(inference, plan, entity)
+    past = PastLabels(inference.truth, plan, entity)
     sections = [
         ("", [f"r.{key}" for key in inference.keys] + ["r.event_time"]),
         ("the row", [_own(column) for column in inference.having("feature")]),
         ("the entity", list(_entities(inference))),
-        ("the calendar (UTC)", list(_calendar(inference))),
+        ("the calendar", calendar),
         ("past labels, as far as they were known at the row's time", past.columns()),
     ]
+    used: set[str] = set()
+    sections = [(title, [_named_once(line, used) for line in lines]) for title, lines in sections]
     select = ",\n\n".join(
         (f"    -- {title}\n" if title else "") + ",\n".join(f"    {line}" for line in lines)
         for title, lines in sections
@@ -56,9 +48,9 @@ def features_text(inference: Inference, *, name: str) -> str:
     return (
         f"-- Features of {name}: one row for each validated row.\n"
         f"{left_out}"
-        f"{past.tables()}\n"
+        f"{past.tables()}{DATED if calendar else ''}\n"
         f"SELECT\n{select}\n"
-        f"FROM validated_data AS r\n"
+        f"FROM {'dated' if calendar else 'validated_data'} AS r\n"
         f"{past.joins()}\n"
     )
 
@@ -66,6 +58,18 @@ def features_text(inference: Inference, *, name: str) -> str:
 def entity_keys(inference: Inference) -> tuple[str, ...]:
     """Return the keys by which past labels are found; none where each row has its own."""
     return inference.keys if any(b.kind == "persistence" for b in inference.baselines) else ()
+
+
+def _named_once(line: str, used: set[str]) -> str:
+    """Return a line of the SELECT under a name that no line above has."""
+    value, alias, name = line.rpartition(" AS ")
+    value = value if alias else line
+    name = wanted = name if alias else line.rpartition(".")[2]
+    again = 2
+    while name in used:
+        name, again = f"{wanted}_{again}", again + 1
+    used.add(name)
+    return line if name == wanted else f"{value} AS {name}"
 
 
 def _own(column: Inferred) -> str:
@@ -87,155 +91,18 @@ def _calendar(inference: Inference) -> Iterable[str]:
     if inference.time.sequence is not None:
         return
     if pace.step < DAY / 2 and pace.span >= 2 * DAY:
-        hour = f"(hour({UTC_CLOCK}) + minute({UTC_CLOCK}) / 60)"
+        hour = f"(hour({CLOCK}) + minute({CLOCK}) / 60)"
         yield f"{hour} AS calendar_hour"
         yield from _circle(hour, 24, "hour")
     if pace.step <= DAY and pace.span >= 14 * DAY:
-        yield f"isodow({UTC_CLOCK}) AS calendar_weekday"
-        yield f"CAST(isodow({UTC_CLOCK}) >= 6 AS INTEGER) AS calendar_weekend"
-        yield from _circle(f"isodow({UTC_CLOCK})", 7, "weekday")
+        yield f"isodow({CLOCK}) AS calendar_weekday"
+        yield f"CAST(isodow({CLOCK}) >= 6 AS INTEGER) AS calendar_weekend"
+        yield from _circle(f"isodow({CLOCK})", 7, "weekday")
     if pace.step < YEAR / 2 and pace.span >= 1.5 * YEAR:
-        yield f"month({UTC_CLOCK}) AS calendar_month"
-        yield from _circle(f"dayofyear({UTC_CLOCK})", 365.25, "year")
+        yield f"month({CLOCK}) AS calendar_month"
+        yield from _circle(f"dayofyear({CLOCK})", 365.25, "year")
 
 
 def _circle(part: str, length: float, name: str) -> Iterable[str]:
     for function in ("sin", "cos"):
         yield f"{function}(2 * pi() * {part} / {length:g}) AS calendar_{name}_{function}"
-
-
-class _Past:
-    """The part of features.sql that reads labels."""
-
-    def __init__(self, inference: Inference, plan: LabelPlan, entity: Sequence[str]) -> None:
-        self._truth = inference.truth
-        self._plan = plan
-        self._entity = entity
-        self._target = inference.truth.column
-
-    @property
-    def _amount(self) -> str | None:
-        """SQL of the label as an amount of which a mean makes sense."""
-        match self._truth.task:
-            case "regression":
-                return "label"
-            case "binary":
-                return f"CAST(label = {self._literal(self._positive)} AS INTEGER)"
-            case _:
-                return None
-
-    @property
-    def _positive(self) -> str:
-        words = [c for c in self._truth.classes if c.lower() in POSITIVE_WORDS]
-        return words[0] if words else self._truth.classes[-1]
-
-    def _literal(self, text: str) -> str:
-        return "'" + text.replace("'", "''") + "'" if self._truth.kind == "string" else text
-
-    @property
-    def _amount_name(self) -> str:
-        return self._target if self._truth.task == "regression" else f"{self._target}_share"
-
-    def tables(self) -> str:
-        """Return the WITH clause."""
-        keys = "".join(f"        {key},\n" for key in self._entity)
-        group = ", ".join([*self._entity, "known_at"])
-        text = (
-            "WITH known AS (\n"
-            "    -- What became known at each moment; of several labels, that of the last event.\n"
-            "    SELECT\n"
-            f"{keys}"
-            "        known_at,\n"
-            f"        arg_max({self._target}, event_time) AS label,\n"
-            "        max(event_time) AS labelled_at\n"
-            "    FROM labels\n"
-            f"    WHERE {self._target} IS NOT NULL\n"
-            f"    GROUP BY {group}\n"
-            "),\n"
-        )
-        return text + self._recent() + self._aged()
-
-    def _recent(self) -> str:
-        by = f"PARTITION BY {', '.join(self._entity)} " if self._entity else ""
-        lines, windows = ["*"], []
-        if self._amount is not None:
-            for mean in self._plan.means:
-                lines.append(f"avg({self._amount}) OVER past_{mean.name} AS mean_{mean.name}")
-                windows.append(
-                    f"past_{mean.name} AS ({by}ORDER BY known_at RANGE BETWEEN "
-                    f"{sql_interval(mean.age)} PRECEDING AND CURRENT ROW)"
-                )
-        selected = ",\n".join(f"        {line}" for line in lines)
-        clause = "    WINDOW\n" + ",\n".join(f"        {w}" for w in windows) + "\n"
-        return (
-            "recent AS (\n"
-            "    -- Means over the labels that became known up to each of these moments.\n"
-            f"    SELECT\n{selected}\n    FROM known\n{clause if windows else ''})"
-        )
-
-    def _aged(self) -> str:
-        if not self._plan.lags:
-            return ""
-        keys = "".join(f"        {key},\n" for key in self._entity)
-        group = ", ".join([*self._entity, "event_time"])
-        return (
-            ",\naged AS (\n"
-            "    -- Labels by the moment of their event, to find those of a fixed age.\n"
-            "    SELECT\n"
-            f"{keys}"
-            "        event_time,\n"
-            f"        arg_max({self._target}, known_at) AS label,\n"
-            "        max(known_at) AS known_at\n"
-            "    FROM labels\n"
-            f"    WHERE {self._target} IS NOT NULL\n"
-            f"    GROUP BY {group}\n"
-            ")"
-        )
-
-    def columns(self) -> list[str]:
-        """Return the features."""
-        newest = f"latest.labelled_at >= r.event_time - {sql_interval(self._plan.reach)}"
-        found = [self._feature(newest, "latest.label", f"{self._target}_latest", as_label=True)]
-        if self._amount is not None:
-            found += [
-                self._feature(
-                    newest, f"latest.mean_{mean.name}", f"{self._amount_name}_mean_{mean.name}"
-                )
-                for mean in self._plan.means
-            ]
-        found += [
-            self._feature(self._usable(lag), f"ago_{lag.name}.label",
-                          f"{self._target}_{lag.name}_ago", as_label=True)
-            for lag in self._plan.lags
-        ]
-        return found
-
-    def _feature(self, condition: str, value: str, name: str, *, as_label: bool = False) -> str:
-        # Classes that are numbers have no order that a model should see.
-        classes = as_label and self._truth.task == "multiclass" and self._truth.kind != "string"
-        value = f"CAST({value} AS VARCHAR)" if classes else value
-        return f"CASE WHEN {condition} THEN {value} END AS {name}"
-
-    def _usable(self, lag: Lag) -> str:
-        table = f"ago_{lag.name}"
-        oldest = sql_interval(lag.age + self._plan.tolerance)
-        return (
-            f"{table}.known_at <= r.event_time AND {table}.event_time > r.event_time - {oldest}"
-        )
-
-    def joins(self) -> str:
-        """Return the joins."""
-        joins = [self._join("recent", "latest", "latest.known_at <= r.event_time")]
-        joins += [
-            self._join(
-                "aged",
-                f"ago_{lag.name}",
-                f"ago_{lag.name}.event_time <= r.event_time - {sql_interval(lag.age)}",
-            )
-            for lag in self._plan.lags
-        ]
-        return "\n".join(joins)
-
-    def _join(self, table: str, alias: str, moment: str) -> str:
-        same = "".join(f"{alias}.{key} = r.{key} AND " for key in self._entity)
-        return f"ASOF LEFT JOIN {table} AS {alias}\n    ON {same}{moment}"

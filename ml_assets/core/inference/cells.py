@@ -52,9 +52,7 @@ def null_words(texts: Texts, *, decimal: str) -> tuple[tuple[str, ...], list[Dou
     elsewhere: set[str] = set()
     for name in texts.names:
         number = number_sql(name, decimal=decimal)
-        numbers, present = texts.row(
-            f"SELECT count({number}), count({quoted(name)}) FROM {CELLS}"
-        )
+        numbers, present = texts.row(f"SELECT count({number}), count({quoted(name)}) FROM {CELLS}")
         words = dict(texts.frequent(name, limit=40, where=f"({number}) IS NULL"))
         found.update(words.keys() & set(USUAL))
         rest = words.keys() - set(USUAL)

@@ -115,6 +115,10 @@ def _role(
         return "key", ""
     if column.name in late:
         return "after_event", late[column.name]
+    return _use(texts, column)
+
+
+def _use(texts: Texts, column: Inferred) -> tuple[Role, str]:
     if _numbers_rows(texts, column):
         return "ignored", "it numbers the rows"
     if column.distinct < 2:

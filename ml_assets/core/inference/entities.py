@@ -63,9 +63,7 @@ def find_entities(
         target: The label, never a key.
         asked: Columns that the user names.
     """
-    rows, moments = texts.row(
-        f"SELECT count(event_time), count(DISTINCT event_time) FROM {TYPED}"
-    )
+    rows, moments = texts.row(f"SELECT count(event_time), count(DISTINCT event_time) FROM {TYPED}")
     exact = _exact_twins(texts, tuple(kinds))
     if asked:
         left = twins(texts, asked)
@@ -134,9 +132,7 @@ def _panel(
     """Return the column, or the two, of which nearly all values have a row at each moment."""
     few = {name: count for name, count in counts.items() if count <= MOST_ENTITIES}
     singles = [(name,) for name in few]
-    pairs = [
-        pair for pair in combinations(few, 2) if few[pair[0]] * few[pair[1]] <= MOST_ENTITIES
-    ]
+    pairs = [pair for pair in combinations(few, 2) if few[pair[0]] * few[pair[1]] <= MOST_ENTITIES]
     for choices in (singles, pairs):
         fitting = []
         for choice in choices:

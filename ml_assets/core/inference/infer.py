@@ -166,9 +166,7 @@ def _label_as_text(study: _Study) -> None:
         study.kinds[target] = Values("string")
 
 
-def _entities(
-    study: _Study, order: Order, unnamed: Sequence[str]
-) -> tuple[Entities, Order]:
+def _entities(study: _Study, order: Order, unnamed: Sequence[str]) -> tuple[Entities, Order]:
     """Find the keys; where times hardly differ and nothing tells rows apart, take their order."""
     kinds, target = study.contract_kinds(), study.names[study.asked.target]
     asked = [study.names[name] for name in study.asked.keys if name in study.names]
@@ -197,9 +195,7 @@ def _concluded(
     if asked.label_delay is None:
         text = f"taken for one step ({delay}): say with --label-delay when the truth is known."
         doubts.append(Doubt("label.delay", text))
-    late = find_late(
-        texts, kinds, truth, keys=entities.keys, timed=order.sequence is None
-    )
+    late = find_late(texts, kinds, truth, keys=entities.keys, timed=order.sequence is None)
     doubts += [Doubt(name, f"gives the target away: {why}.") for name, why in late.items()]
     columns, column_doubts = describe_columns(
         texts,

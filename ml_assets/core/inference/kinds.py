@@ -7,7 +7,7 @@ from ml_assets.core.contract import SQL_TYPES, Kind
 from ml_assets.core.feature_query import quoted
 from ml_assets.core.inference.texts import CELLS, PLAIN_INTEGER, Texts, number_sql
 from ml_assets.core.inference.time_formats import time_sql
-from ml_assets.core.inference.times import best_reading
+from ml_assets.core.inference.time_readings import best_reading
 
 TYPED = "typed"
 # A column with fewer odd cells than this is a column of numbers; the odd cells are rejected.

@@ -10,6 +10,9 @@ from ml_assets.core.inference.texts import Texts
 
 MOST_ALLOWED = 24
 ROWS_A_VALUE = 5
+# Whole numbers are codes if they are few, and none is rare.
+MOST_CODES = 12
+CODE_SHARE = 0.005
 FAR_OUT = 5.0
 
 
@@ -47,22 +50,28 @@ def limits_of(texts: Texts, name: str, kind: Kind, *, freeze: bool) -> Limits:
         case "float" | "integer":
             return _of_numbers(texts, name, kind, freeze=freeze)
         case "string" if freeze:
-            return Limits(allowed=_allowed(texts, name))
+            return Limits(allowed=_allowed(texts, name, share=0.0))
         case _:
             return Limits()
 
 
-def _allowed(texts: Texts, name: str) -> tuple[str | int, ...] | None:
-    """Return the values of a column that seems to have shown all it has."""
+def _allowed(texts: Texts, name: str, *, share: float) -> tuple[str | int, ...] | None:
+    """Return the values of a column that seems to have shown all it has.
+
+    A value that was seen a few times only says that others were not seen yet; one that is missing
+    from the first or the last half of the time says that values come and go.
+    """
     column = quoted(name)
     counts = texts.rows(
-        f"SELECT {column}, count(*) FROM {TYPED} WHERE {column} IS NOT NULL GROUP BY 1 "
-        f"ORDER BY 1 LIMIT {MOST_ALLOWED + 1}"
+        f"WITH halves AS (SELECT {column} AS value, event_time > (SELECT median(event_time) FROM "
+        f"{TYPED}) AS late FROM {TYPED} WHERE {column} IS NOT NULL AND event_time IS NOT NULL) "
+        "SELECT value, count(*), count(*) / sum(count(*)) OVER (), bool_or(late), "
+        f"bool_or(NOT late) FROM halves GROUP BY value ORDER BY value LIMIT {MOST_ALLOWED + 1}"
     )
-    # A value that was seen only a few times says that others may not have been seen yet.
-    if not 1 < len(counts) <= MOST_ALLOWED or min(n for _, n in counts) < ROWS_A_VALUE:
+    steady = all(n >= ROWS_A_VALUE and part >= share and all(seen) for _, n, part, *seen in counts)
+    if not 1 < len(counts) <= MOST_ALLOWED or not steady:
         return None
-    return tuple(value for value, _ in counts)
+    return tuple(value for value, *_ in counts)
 
 
 def _of_numbers(texts: Texts, name: str, kind: Kind, *, freeze: bool) -> Limits:
@@ -77,10 +86,12 @@ def _of_numbers(texts: Texts, name: str, kind: Kind, *, freeze: bool) -> Limits:
     remarks = _far_out(low=low, high=high, near=(near_low, near_high), middle=middle)
     if not freeze or distinct < 2:
         return Limits(low, high, remarks=remarks)
-    if low == 0 and high == 1 and kind == "integer":
-        return Limits(low, high, 0, 1)
+    if kind == "integer" and distinct <= MOST_CODES:
+        share = 0.0 if (low, high) == (0, 1) else CODE_SHARE
+        allowed = _allowed(texts, name, share=share)
+        if allowed is not None:
+            return Limits(low, high, allowed=allowed, remarks=remarks)
     at_least, at_most = bounds(low, high, zero_is_an_end=zeros >= 0.005 and low == 0)
-    # A code or a count among few values ends where it ends only if it was seen often.
     if kind == "integer":
         at_least, at_most = math.floor(at_least), math.ceil(at_most)
         at_least = max(at_least, 0) if low >= 0 else at_least

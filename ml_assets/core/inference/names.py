@@ -5,26 +5,24 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 
-# What other parts of the system add to a row, or what pandera's models hold already.
-TAKEN = frozenset(
-    "event_time known_at label_known_at features labels validated_data config model_config "
-    "to_schema to_yaml to_json to_json_schema to_json_schema validate example examples strategy "
-    "get_metadata empty pydantic_validate build_schema column columns index schema rows value "
-    "known recent".split()
-)
-# DuckDB's reserved words, and types and functions that read badly as names.
-SQL_WORDS = frozenset(
-    "all analyse analyze and any array as asc asymmetric both case cast check collate constraint "
-    "create default deferrable desc describe distinct do else end except false fetch for foreign "
-    "from group having in initially intersect into lambda lateral leading limit not null offset "
-    "on only or order pivot pivot_longer pivot_wider placing primary qualify references select "
-    "show some summarize symmetric table then to trailing true union unique unpivot using "
-    "variadic when where window with "
-    # unreserved in places, but not as a bare alias or a bare column
-    "asof at anti cross full glob inner is isnull left like ilike natural notnull outer "
-    "overlaps positional right semi similar tablesample try_cast values current_date "
-    "current_time current_timestamp user interval grouping overlay position row".split()
-)
+# What other parts of the system add to a row, and what pandera's models hold already.
+TAKEN = """
+event_time known_at label_known_at features labels validated_data config model_config to_schema
+to_yaml to_json to_json_schema from_json from_yaml validate example strategy get_metadata empty
+pydantic_validate column columns index schema rows value known recent label labelled_at clock
+"""
+# DuckDB's reserved words, and others that cannot stand alone as a column everywhere.
+SQL_WORDS = """
+all analyse analyze and any array as asc asymmetric both case cast check collate constraint create
+default deferrable desc describe distinct do else end except false fetch for foreign from group
+having in initially intersect into lambda lateral leading limit not null offset on only or order
+pivot pivot_longer pivot_wider placing primary qualify references select show some summarize
+symmetric table then to trailing true union unique unpivot using variadic when where window with
+asof at anti cross full glob inner is isnull left like ilike natural notnull outer overlaps
+positional right semi similar tablesample try_cast values current_date current_time
+current_timestamp user interval grouping overlay position row
+"""
+AVOIDED = frozenset((TAKEN + SQL_WORDS).split())
 
 
 def identifier(name: str) -> str:
@@ -41,7 +39,7 @@ def identifier(name: str) -> str:
     snake = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_") or "unnamed"
     if snake[0].isdigit():
         snake = f"c_{snake}"
-    if keyword.iskeyword(snake) or snake in SQL_WORDS | TAKEN or snake.startswith("baseline_"):
+    if keyword.iskeyword(snake) or snake in AVOIDED or snake.startswith("baseline_"):
         snake = f"{snake}_value"
     return snake
 

@@ -12,6 +12,8 @@ from ml_assets.core.inference.values import Doubt
 from ml_assets.core.problem import Sequence
 from ml_assets.core.problem.time import ISO
 
+# Minutes a row, by the number of rows they are good for.
+STEPS = ((3_000, 60), (60_000, 10), (float("inf"), 1))
 ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -65,11 +67,7 @@ def find_order(texts: Texts, asked: Names[str], form: str | None, *, skip: Names
 def _by_place(texts: Texts, skip: Names[str]) -> Order:
     """Let the rows follow one another at a step that makes tens to hundreds of days."""
     rows = texts.row(f"SELECT count(*) FROM {CELLS}")[0]
-    hours, minutes = timedelta(hours=1), timedelta(minutes=1)
-    if rows <= 3_000:
-        step = hours
-    else:
-        step = 10 * minutes if rows <= 60_000 else minutes
+    step = next(timedelta(minutes=length) for most, length in STEPS if rows <= most)
     column = next((name for name in texts.names if name not in skip and counts(texts, name)), None)
     by = f"the column {column!r}" if column else "the order of the file"
     text = f"No column tells a time: {by} stands for it, {iso(step)} a row. Name one with --time."

@@ -13,8 +13,8 @@ def sentinels(texts: Texts, table: str, columns: Sequence[str]) -> Mapping[str, 
     """Return the numbers that stand for a missing value, by column.
 
     A suspect counts if it repeats, is the column's extreme, and lies away from all other values
-    by at least half of their range (a positive one: all of it); or by less, but below zero where all others are not, and
-    the same number passed the harder test in another column.
+    by at least half of their range (a positive one: all of it); or by less, but below zero where
+    all others are not, and the same number passed the harder test in another column.
 
     Args:
         texts: Holds ``table``.
@@ -34,8 +34,7 @@ def sentinels(texts: Texts, table: str, columns: Sequence[str]) -> Mapping[str, 
         values = tuple(
             value
             for value, gap, width, alone_negative in extremes
-            if (name, value) in sure
-            or (value in shared and alone_negative and gap >= 0.02 * width)
+            if (name, value) in sure or (value in shared and alone_negative and gap >= 0.02 * width)
         )
         if values:
             found[name] = values

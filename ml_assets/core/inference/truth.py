@@ -54,7 +54,9 @@ def find_truth(
         message = f"The target {target!r} has {distinct} value(s): there is nothing to learn."
         raise DataError(message)
     found = task or _task(kind, distinct, rows, whole=bool(whole))
-    classes = tuple(text for text, _ in counts) if found != "regression" else ()
+    # 1.0 in the file is the class 1.
+    classes = tuple(text.removesuffix(".0") if whole else text for text, _ in counts)
+    classes = classes if found != "regression" else ()
     if len(classes) > MOST_CLASSES or (kind == "string" and found == "regression"):
         message = (
             f"The target {target!r} is text with {distinct:,} different values; a class needs "
@@ -154,9 +156,7 @@ def _later_moments(texts: Texts, kinds: Mapping[str, Kind]) -> dict[str, str]:
     late = {}
     for name, kind in kinds.items():
         if kind == "datetime":
-            (after,) = texts.row(
-                f"SELECT avg(({quoted(name)} > event_time)::INT) FROM {TYPED}"
-            )
+            (after,) = texts.row(f"SELECT avg(({quoted(name)} > event_time)::INT) FROM {TYPED}")
             if (after or 0) > 0.01:
                 late[name] = f"{name} lies after the event on {after:.0%} of the rows"
     return late
@@ -180,7 +180,8 @@ def _renamed_classes(
         pure, rows, values, largest = texts.row(
             "WITH pairs AS (SELECT value, max(n) AS top, sum(n) AS n FROM (SELECT "
             f"{column} AS value, {target}, count(*) AS n FROM {TYPED} WHERE {column} IS NOT NULL "
-            f"AND {target} IS NOT NULL GROUP BY ALL) GROUP BY 1) SELECT sum(top), sum(n), count(*), "
+            f"AND {target} IS NOT NULL GROUP BY ALL) GROUP BY 1) "
+            "SELECT sum(top), sum(n), count(*), "
             f"(SELECT max(n) FROM (SELECT count(*) AS n FROM {TYPED} WHERE {column} IS NOT NULL "
             f"AND {target} IS NOT NULL GROUP BY {target})) FROM pairs"
         )

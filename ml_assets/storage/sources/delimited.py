@@ -9,6 +9,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow as pa
 from ml_assets.core.errors import DeclarationError
 from ml_assets.core.problem import Format, Renames
 from ml_assets.core.reading import literal, quoted
-from ml_assets.storage.sources.header import matched
+from ml_assets.storage.sources.header import check_header, matched
 from ml_assets.storage.sources.text_lines import read_lines
 from ml_assets.storage.sources.text_table import create_text_table, numbers
 
@@ -25,7 +26,14 @@ UNCLOSED = "a quote that is not closed"
 WHITE_SPACE = " \t\r\v\f"
 END_OF_FILE = "\x1a"  # Ctrl-Z, which DOS wrote behind the last line
 SPLIT = (pa.string(), pa.list_(pa.string()), pa.string())  # a batch's columns in Arrow
-Batch = tuple[list[str], list[list[str] | None], list[str | None]]
+
+
+class Batch(NamedTuple):
+    """Records, the fields that Python has split, and why a record is no row."""
+
+    texts: list[str]
+    fields: list[list[str] | None]
+    faults: list[str | None]
 
 
 @dataclass(frozen=True)
@@ -88,14 +96,18 @@ def read_delimited(
     blocks = read_lines(path, encoding=form.encoding)
     first = next((block for block in blocks if block), [""])
     header = [field.strip() for field in dialect.split(first[0]) or []]
+    check_header(header, path, columns=columns, renames=renames)
     names = matched(header, str(path), columns=columns, renames=renames)
-    statement = _split_sql(header, names, dialect)
+    # Trailing delimiters make columns without a name and without a value: they do not count.
+    least = max(place for place, column in enumerate(header, 1) if column)
+    width = range(least, len(header) + 1)
+    statement = _split_sql(header, names, dialect, least)
     create_text_table(connection, name, names)
     count = 0
-    for batch in _batches(first[1:], blocks, dialect):
+    for batch in _batches(first[1:], blocks, dialect, width):
         texts = [pa.array(values, kind) for values, kind in zip(batch, SPLIT, strict=True)]
         rows = pa.table(
-            [numbers(count, len(batch[0])), *texts], ["_row", "line", "fields", "fault"]
+            [numbers(count, len(batch.texts)), *texts], ["_row", "line", "fields", "fault"]
         )
         connection.register("_split", rows)
         connection.execute(f"INSERT INTO {quoted(name)} {statement}")
@@ -103,43 +115,58 @@ def read_delimited(
         count += rows.num_rows
 
 
-def _batches(lines: list[str], blocks: Iterator[list[str]], dialect: Dialect) -> Iterator[Batch]:
-    """Yield texts, their fields where Python has split them, and their faults."""
+def _batches(
+    lines: list[str], blocks: Iterator[list[str]], dialect: Dialect, width: range
+) -> Iterator[Batch]:
+    """Yield the records block by block; a record that a block cuts off waits for the next."""
     open_lines = lines
     for block in blocks:
-        batch, open_lines = _records([*open_lines, *block], dialect, final=False)
+        batch, open_lines = _records([*open_lines, *block], dialect, width, final=False)
         yield batch
-    yield _records(open_lines, dialect, final=True)[0]
+    yield _records(open_lines, dialect, width, final=True)[0]
 
 
-def _records(lines: list[str], dialect: Dialect, *, final: bool) -> tuple[Batch, list[str]]:
-    """Join the lines of fields that hold line ends; also return lines that may not be whole."""
+def _records(
+    lines: list[str], dialect: Dialect, width: range, *, final: bool
+) -> tuple[Batch, list[str]]:
+    """Return the records of some lines, and the lines of a last one that may not be whole."""
     quote = dialect.quote
     if not quote or not any(quote in line for line in lines):
-        return (lines, [None] * len(lines), [None] * len(lines)), []
+        return Batch(lines, [None] * len(lines), [None] * len(lines)), []
     whole = dialect.split_all(lines)
     if whole is not None:
-        return (lines, list(whole), [None] * len(lines)), []
-    batch: Batch = ([], [], [])
+        return Batch(lines, [*whole], [None] * len(lines)), []
+    texts, split, faults = batch = Batch([], [], [])
     place = 0
     while place < len(lines):
-        line = lines[place]
-        fields = dialect.split(line) if quote in line else None
-        end, fault = place + 1, None
-        if quote in line and fields is None:
-            closed = _closing(lines, place, quote)
-            if closed is None and not final and len(lines) - place < MOST_LINES_IN_A_FIELD:
-                return batch, lines[place:]
-            text = "\n".join(lines[place:closed]) if closed is not None else line
-            fields = dialect.split(text)
-            if fields is None:
-                fault = UNCLOSED
-            else:
-                line, end = text, closed or end
-        for values, value in zip(batch, (line, fields, fault), strict=True):
-            values.append(value)
+        end, fields = _record(lines, place, dialect, width)
+        few = len(lines) - place < MOST_LINES_IN_A_FIELD
+        if fields is None and few and not final and _closing(lines, place, quote) is None:
+            return batch, lines[place:]
+        texts.append("\n".join(lines[place:end]))
+        split.append(fields)
+        faults.append(UNCLOSED if fields is None else None)
         place = end
     return batch, []
+
+
+def _record(
+    lines: list[str], place: int, dialect: Dialect, width: range
+) -> tuple[int, list[str] | None]:
+    """Return where the record that starts at ``place`` ends, and its fields.
+
+    Lines belong together only if they make one record of the right width. Else the first stands
+    alone, without fields: a stray quote must not swallow the rows below it.
+    """
+    fields = dialect.split(lines[place])
+    if fields is not None:
+        return place + 1, fields
+    end = _closing(lines, place, dialect.quote)
+    if end is not None:
+        fields = dialect.split("\n".join(lines[place:end]))
+        if fields is not None and len(fields) in width:
+            return end, fields
+    return place + 1, None
 
 
 def _closing(lines: list[str], place: int, quote: str) -> int | None:
@@ -152,9 +179,7 @@ def _closing(lines: list[str], place: int, quote: str) -> int | None:
     return None
 
 
-def _split_sql(header: list[str], names: dict[str, str], dialect: Dialect) -> str:
-    # Trailing delimiters make columns without a name and without a value: they do not count.
-    least = max(place for place, column in enumerate(header, 1) if column)
+def _split_sql(header: list[str], names: dict[str, str], dialect: Dialect, least: int) -> str:
     values = "".join(
         f", CASE WHEN fault IS NULL THEN fields[{header.index(found) + 1}] END"
         for found in names.values()

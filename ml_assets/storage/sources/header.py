@@ -2,12 +2,34 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from ml_assets.core.errors import SourceError, UnreadableFileError, nearest
 from ml_assets.core.problem import Renames
 from ml_assets.core.reading import canonical_names
 
 ADDED = ("_row", "_fault", "_text")
+
+
+def check_header(
+    found: Sequence[str],
+    path: Path,
+    *,
+    columns: tuple[str, ...],
+    renames: tuple[Renames, ...],
+) -> None:
+    """Check that the first line of a file names columns at all.
+
+    Raises:
+        UnreadableFileError: If it does not.
+    """
+    if not canonical_names(found, renames, columns or filter(None, found)):
+        expected = f", which names none of {list(columns)}" if columns else ""
+        message = (
+            f"{path} has no header: its first line reads {', '.join(found)[:80]!r}{expected}. "
+            "Write the columns' names into the first line, or correct format.delimiter."
+        )
+        raise UnreadableFileError(message)
 
 
 def matched(
@@ -34,13 +56,6 @@ def matched(
     wanted = columns or tuple(named)
     names = canonical_names(named, renames, wanted)
     missing = [name for name in wanted if name not in names]
-    if not names:
-        expected = f", and none of {list(wanted)}" if wanted else ""
-        message = (
-            f"{place} has no header: its first line reads {_shortened(found)}{expected}. "
-            "Write the columns' names into the first line, or correct format.delimiter."
-        )
-        raise error(message)
     if missing:
         hints = " ".join(f"For {name!r}: {nearest(name, named)}" for name in missing)
         message = (
@@ -65,8 +80,3 @@ def _ambiguous(named: list[str], names: dict[str, str]) -> list[str]:
     folded = Counter(name.lower() for name in names)
     twice |= {name for name in names if folded[name.lower()] > 1 or name.lower() in ADDED}
     return sorted(twice)
-
-
-def _shortened(found: Sequence[str]) -> str:
-    text = ", ".join(found)
-    return repr(text if len(text) <= 80 else text[:80] + "…")

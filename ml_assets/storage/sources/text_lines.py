@@ -97,7 +97,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
         yield from _unpacked(raw, path) if start.startswith(GZIP) else _read(raw)
 
 
-def _read(stream: IO[bytes]) -> Iterator[bytes]:
+def _read(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     while block := stream.read(BLOCK_BYTES):
         yield block
 

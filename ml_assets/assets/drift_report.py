@@ -1,0 +1,128 @@
+"""Drift: production against what the serving version was judged on."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from ml_assets.assets.describe import picture, table_facts
+from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.core.episodes import Episode
+from ml_assets.reports.thumbnails import sparkline
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.drift_reports import (
+    SCHEMA,
+    TABLE,
+    Judgement,
+    episodes,
+    judge_windows,
+    verdict_table,
+)
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.notifier import Alert, notifier_for
+from ml_assets.storage.placement import place, whole_dates
+from ml_assets.storage.workspace import Workspace
+
+SHOWN = 20
+
+
+def drift_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
+    """A verdict on each monitoring window: quiet, insufficient data, or drift and its columns.
+
+    Consecutive windows of drift are one episode; an episode is told once.
+    """
+    problem = declared.problem
+
+    @dg.asset(
+        **declare(
+            declared,
+            "drift_report",
+            stage="monitoring",
+            kinds=["whylogs", "deltalake"],
+            deps=[key_of(problem, "production_profile")],
+            description=drift_report.__doc__,
+        )
+    )
+    def _drift_report(
+        context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.MaterializeResult:
+        window = whole_dates(problem, window_of(context))
+        judged = judge_windows(workspace, declared, window)
+        name = table_name(declared, TABLE)
+        table = verdict_table(declared, judged)
+        version = workspace.lake.replace(name, table, dates=place(problem, window).dates)
+        _tell(workspace, declared, judged)
+        states = [one.verdict.state for one in judged]
+        effects = [_largest_effect(one) for one in judged]
+        drawn = {"largest_effect": picture(sparkline(effects, title="Effect")) if effects else {}}
+        return dg.MaterializeResult(
+            metadata={
+                **table_facts(name, version, len(table), SCHEMA),
+                **{key: value for key, value in drawn.items() if value},
+                "windows": len(judged),
+                "windows_with_drift": states.count("drift"),
+                "windows_without_a_verdict": states.count("insufficient"),
+                "findings": dg.MetadataValue.md(_findings(judged)),
+            }
+        )
+
+    return _drift_report
+
+
+def _tell(workspace: Workspace, declared: DeclaredProblem, judged: list[Judgement]) -> None:
+    """Tell someone of each new episode, once."""
+    problem = declared.problem
+    now = datetime.now(tz=UTC)
+    for version in sorted({one.version for one in judged}):
+        for episode in episodes(workspace, declared, version):
+            text = episode_text(episode)
+            stored = workspace.alerts.record(
+                problem.name,
+                severity=episode.severity,
+                cause=", ".join(episode.columns),
+                text=text,
+                episode=episode.id,
+                at=now,
+            )
+            if stored is not None:
+                alert = Alert(
+                    problem.name,
+                    f"{problem.name}: drift since {episode.opened:%Y-%m-%d %H:%M} UTC",
+                    text,
+                    episode.severity,
+                    episode.opened,
+                    episode.id,
+                )
+                notifier_for(problem.alerts).notify(alert)
+                workspace.alerts.delivered(stored, at=now)
+
+
+def episode_text(episode: Episode) -> str:
+    """Say what changed, since when, and the command to run next."""
+    advice = {
+        "retrain": f"ml-assets status {episode.problem}",
+        "warn": f"ml-assets status {episode.problem}",
+        "data_fault": f"ml-assets sql {episode.problem}",
+    }
+    return (
+        f"{', '.join(episode.columns)} changed under version {episode.version} since "
+        f"{episode.opened:%Y-%m-%d %H:%M} UTC ({episode.severity}, {episode.windows} windows). "
+        f"Next: {advice[episode.severity]}"
+    )
+
+
+def _largest_effect(one: Judgement) -> float | None:
+    effects = [abs(f.effect) for f in one.verdict.tested if f.kind == "shift" and f.scale == 1]
+    return max(effects, default=None)
+
+
+def _findings(judged: list[Judgement]) -> str:
+    found = [(one, f) for one in judged for f in one.verdict.drifted]
+    if not found:
+        return "none"
+    lines = ["| window | version | column | what | effect | p |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {one.verdict.window_start:%Y-%m-%d %H:%M} | {one.version} | {f.column} | {f.kind} | "
+        f"{f.effect:.2f} | {f.p_value:.1g} |"
+        for one, f in found[-SHOWN:]
+    ]
+    return "\n".join(lines)

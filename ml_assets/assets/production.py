@@ -1,0 +1,136 @@
+"""Production: what was asked and answered, profiled and compared with the truth."""
+
+import dagster as dg
+import pyarrow as pa
+from dagster_duckdb import DuckDBResource
+
+from ml_assets.assets.describe import picture, table_facts
+from ml_assets.assets.stage import before, declare, key_of, window_of
+from ml_assets.reports.thumbnails import sparkline
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.performance import realised_performance
+from ml_assets.storage.placement import place, whole_dates
+from ml_assets.storage.prediction_logs import logged_rows
+from ml_assets.storage.production import answered_rows
+from ml_assets.storage.production_profiles import profile_window
+from ml_assets.storage.workspace import Workspace
+
+
+def prediction_log(declared: DeclaredProblem) -> dg.AssetsDefinition:
+    """Every answered row once: inputs, features, prediction, version and request."""
+    problem = declared.problem
+
+    @dg.asset(
+        **declare(
+            declared,
+            "prediction_log",
+            stage="monitoring",
+            kinds=["deltalake"],
+            deps=[before(problem, "deployment")],
+            description=prediction_log.__doc__,
+        )
+    )
+    def _prediction_log(
+        context: dg.AssetExecutionContext,
+        workspace: dg.ResourceParam[Workspace],
+        duckdb: DuckDBResource,
+    ) -> dg.MaterializeResult:
+        window = window_of(context)
+        with duckdb.get_connection() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            rows = logged_rows(connection, workspace, declared, window)
+        name, placement = table_name(declared, "prediction_log"), place(problem, window)
+        version = workspace.lake.replace(
+            name, rows, dates=placement.dates, predicate=placement.predicate
+        )
+        served = sorted(set(rows["version"].to_pylist()))
+        facts = table_facts(name, version, len(rows), rows.schema)
+        return dg.MaterializeResult(metadata={**facts, "rows": len(rows), "versions": served})
+
+    return _prediction_log
+
+
+def production_profile(declared: DeclaredProblem) -> dg.AssetsDefinition:
+    """One whylogs profile an hour and version: features, predictions and residuals."""
+    problem = declared.problem
+
+    @dg.asset(
+        **declare(
+            declared,
+            "production_profile",
+            stage="monitoring",
+            kinds=["whylogs"],
+            deps=[key_of(problem, "prediction_log"), key_of(problem, "labels")],
+            description=production_profile.__doc__,
+        )
+    )
+    def _production_profile(
+        context: dg.AssetExecutionContext,
+        workspace: dg.ResourceParam[Workspace],
+        duckdb: DuckDBResource,
+    ) -> dg.MaterializeResult:
+        with duckdb.get_connection() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            stored = profile_window(connection, workspace, declared, window_of(context))
+        return dg.MaterializeResult(
+            metadata={
+                "profiles": len(stored),
+                "revised": sum(profile.revision > 0 for profile in stored),
+                "folder": dg.MetadataValue.path(str(workspace.profiles.root / problem.name)),
+            }
+        )
+
+    return _production_profile
+
+
+def performance_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
+    """The realised loss by day and version, with how many labels have come."""
+    problem = declared.problem
+
+    @dg.asset(
+        **declare(
+            declared,
+            "performance_report",
+            stage="monitoring",
+            kinds=["deltalake"],
+            deps=[key_of(problem, "prediction_log"), key_of(problem, "labels")],
+            description=performance_report.__doc__,
+        )
+    )
+    def _performance_report(
+        context: dg.AssetExecutionContext,
+        workspace: dg.ResourceParam[Workspace],
+        duckdb: DuckDBResource,
+    ) -> dg.MaterializeResult:
+        window = whole_dates(problem, window_of(context))
+        with duckdb.get_connection() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            rows = answered_rows(connection, workspace.lake, declared, window)
+        found = realised_performance(problem, rows)
+        schema = pa.schema(
+            {
+                "_date": pa.date32(),
+                "version": pa.string(),
+                "metric": pa.string(),
+                "loss": pa.float64(),
+                "labelled": pa.int64(),
+                "answered": pa.int64(),
+                "bias": pa.float64(),
+            }
+        )
+        table = pa.Table.from_pandas(found, schema=schema, preserve_index=False)
+        name = table_name(declared, "performance_report")
+        version = workspace.lake.replace(name, table, dates=place(problem, window).dates)
+        losses = found.sort_values("_date")["loss"].tolist()
+        drawn = {"loss_by_day": picture(sparkline(losses, title="Loss by day"))} if losses else {}
+        return dg.MaterializeResult(
+            metadata={
+                **table_facts(name, version, len(table), schema),
+                **drawn,
+                "answered": int(found["answered"].sum()),
+                "labelled": int(found["labelled"].sum()),
+            }
+        )
+
+    return _performance_report

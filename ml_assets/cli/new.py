@@ -1,0 +1,179 @@
+"""`ml-assets new`: from a file to a problem's folder."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.table import Table
+from ruamel.yaml import YAML
+
+from ml_assets.components.scaffolder import checked_name, write_problem
+from ml_assets.core.drafting import Draft, draft
+from ml_assets.core.errors import DeclarationError, nearest
+from ml_assets.core.inference import Asked, Inference, Inferred, infer
+from ml_assets.core.problem import Problem, Task
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.sniffing import sniff
+
+DEFS_FOLDER = Path("ml_assets", "defs")
+
+
+def new(  # noqa: PLR0917  typer makes options of the parameters
+    name: Annotated[str, typer.Argument(help="Name of the problem, such as air_quality.")],
+    file: Annotated[Path, typer.Option("--from", help="CSV, TSV, JSONL or Parquet; .gz too.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    time: Annotated[
+        list[str] | None, typer.Option(help="Column of the event time; several are joined.")
+    ] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="Column that names the entity; may be repeated.")
+    ] = None,
+    label_delay: Annotated[
+        str | None, typer.Option(help="When the truth is known, such as PT1H or P2D.")
+    ] = None,
+    time_format: Annotated[
+        str | None, typer.Option(help="iso, epoch_s, epoch_ms or a strptime format.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="regression, binary or multiclass; else seen in the target.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where problems lie; by default ml_assets/defs.")
+    ] = None,
+) -> None:
+    """Draft a problem from a file: its declaration, its contract and its features."""
+    from ml_assets.cli.project import project_root  # noqa: PLC0415  brings the whole graph along
+
+    root = project_root(Path.cwd())
+    place = (root / DEFS_FOLDER if folder is None else folder.absolute()) / checked_name(name)
+    if place.exists() and any(place.iterdir()):
+        message = f"{place} is there already. Choose another name, or remove the folder first."
+        raise DeclarationError(message)
+    asked = Asked(
+        target,
+        time=tuple(time or ()),
+        keys=tuple(key or ()),
+        label_delay=_duration(label_delay),
+        time_format=time_format,
+        task=_task(task),
+    )
+    inference = inferred(file, asked, now=datetime.now(UTC))
+    drafted = draft(inference, name=name, path=declared_path(file, root))
+    write_problem(place, drafted.files)
+    check_loads(drafted, place)
+    console = Console()
+    console.print(facts_table(inference, file))
+    console.print(columns_table(inference))
+    _print_doubts(console, inference)
+    console.print(f"\nWritten: [bold]{place}[/bold] ({', '.join(drafted.files)})")
+    console.print(
+        "Next: read defs.yaml, tighten contract.py, then\n"
+        f"  dg check defs\n  ml-assets materialize {name}",
+        highlight=False,
+    )
+
+
+def inferred(file: Path, asked: Asked, *, now: datetime) -> Inference:
+    """Read a file and infer a problem from it.
+
+    Args:
+        file: The file.
+        asked: What the user says.
+        now: A file whose last row is long past is taken for closed.
+    """
+    sniffed = sniff(file)
+    return infer(
+        sniffed.table,
+        sniffed.format,
+        asked,
+        unnamed=sniffed.unnamed,
+        complete=sniffed.complete,
+        now=now,
+    )
+
+
+def declared_path(file: Path, root: Path) -> str:
+    """Return a file's path as a declaration names it: from the project's root, if it lies there."""
+    full = file.resolve()
+    inside = full.is_relative_to(root.resolve())
+    return (full.relative_to(root.resolve()) if inside else full).as_posix()
+
+
+def check_loads(drafted: Draft, folder: Path) -> DeclaredProblem:
+    """Load a written problem as Dagster will.
+
+    Raises:
+        DeclarationError: If the three files do not fit together.
+    """
+    attributes = YAML(typ="safe").load(drafted.defs)["attributes"]
+    return DeclaredProblem.load(Problem.model_validate(attributes), folder)
+
+
+def _duration(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    try:
+        return TypeAdapter(timedelta).validate_python(text)
+    except ValidationError as error:
+        message = f"--label-delay {text!r} is no duration. Write PT30M, PT1H, P2D or the like."
+        raise DeclarationError(message) from error
+
+
+def _task(text: str | None) -> Task | None:
+    if text is not None and text not in get_args(Task):
+        message = f"--task {text!r} is unknown. {nearest(text, get_args(Task))}"
+        raise DeclarationError(message)
+    return cast("Task | None", text)
+
+
+def facts_table(inference: Inference, file: Path) -> Table:
+    """Return what was inferred of the file as a whole."""
+    pace, truth, time = inference.pace, inference.truth, inference.time
+    doubted = {doubt.about for doubt in inference.doubts}
+    table = Table(title=f"{file.name}: {inference.rows:,} rows", show_header=False)
+    sequence = "the order of the rows" if time.sequence else ""
+    told = sequence or f"{' + '.join(time.columns)} as {time.format}"
+    rows = (
+        ("time", told),
+        ("span", f"{pace.start:%Y-%m-%d %H:%M} to {pace.last:%Y-%m-%d %H:%M}"),
+        ("step", f"{pace.step}, kept by {pace.regular:.0%} of the rows"),
+        ("partitions", f"{pace.partitions:,} by {pace.every}"),
+        ("keys", ", ".join(inference.keys) or "none: one series"),
+        ("target", f"{truth.column}: {truth.task}"),
+        ("label.delay", str(truth.delay)),
+        ("baselines", ", ".join(baseline.name for baseline in inference.baselines)),
+    )
+    for about, found in rows:
+        table.add_row(f"{about} [yellow]?[/yellow]" if about in doubted else about, found)
+    return table
+
+
+def columns_table(inference: Inference) -> Table:
+    """Return what was inferred of each column; doubts are marked."""
+    doubted = {doubt.about for doubt in inference.doubts}
+    table = Table("column", "in the contract", "kind", "missing", "seen", "used as")
+    for column in inference.columns:
+        mark = " [yellow]?[/yellow]" if column.name in doubted else ""
+        if not column.in_contract:
+            table.add_row(f"{column.source}{mark}", "", "", "", "", column.role, style="dim")
+            continue
+        missing = f"{column.missing:,}" if column.missing else ""
+        name, seen = f"{column.name}{mark}", _seen(column)
+        table.add_row(column.source, name, column.kind, missing, seen, column.role)
+    return table
+
+
+def _seen(column: Inferred) -> str:
+    if column.low is not None and column.high is not None:
+        return f"{column.low:g} to {column.high:g}"
+    return f"{column.distinct:,} values"
+
+
+def _print_doubts(console: Console, inference: Inference) -> None:
+    if inference.doubts:
+        console.print("\n[yellow]Look at these:[/yellow]")
+    for doubt in inference.doubts:
+        console.print(f"  [yellow]?[/yellow] [bold]{doubt.about}[/bold]: {doubt.text}")

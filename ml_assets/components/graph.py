@@ -1,0 +1,120 @@
+"""The graph of a problem: its table of contents."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from ml_assets.assets.bento import bento
+from ml_assets.assets.champion import champion
+from ml_assets.assets.column_statistics import column_statistics
+from ml_assets.assets.deployment import deployment
+from ml_assets.assets.drift_report import drift_report
+from ml_assets.assets.evaluation_report import evaluation_report
+from ml_assets.assets.feature_table import feature_table
+from ml_assets.assets.labelling_queue import labelling_queue
+from ml_assets.assets.labels import labels
+from ml_assets.assets.landed_files import landed_files
+from ml_assets.assets.models import baseline_models, candidate_models
+from ml_assets.assets.predictions import predictions
+from ml_assets.assets.production import performance_report, prediction_log, production_profile
+from ml_assets.assets.raw_data import comes_in_files, raw_data
+from ml_assets.assets.reference_table import reference_table
+from ml_assets.assets.scoreboard import has_truth, scoreboard
+from ml_assets.assets.training_set import training_set
+from ml_assets.assets.validated_data import validated_data
+from ml_assets.automation.failures import failure_sensor
+from ml_assets.automation.ingestion import ingestion_schedule, new_files_sensor
+from ml_assets.automation.jobs import JOBS, job_of
+from ml_assets.automation.production import production_profile_sensor, scoring_schedule
+from ml_assets.automation.retraining import drift_sensor, retraining_schedule
+from ml_assets.checks.drift_is_quiet import drift_is_quiet
+from ml_assets.checks.every_row_accounted_for import every_row_accounted_for
+from ml_assets.checks.features_respect_time import (
+    lookback_is_long_enough,
+    no_feature_sees_the_future,
+)
+from ml_assets.checks.few_rows_rejected import few_rows_rejected
+from ml_assets.checks.history_is_unbroken import history_is_unbroken
+from ml_assets.checks.no_dead_column import no_dead_column
+from ml_assets.checks.no_file_set_aside import no_file_set_aside
+from ml_assets.checks.no_leaking_column import no_leaking_column
+from ml_assets.checks.no_long_gap import no_long_gap
+from ml_assets.checks.one_row_per_validated_row import one_row_per_validated_row
+from ml_assets.checks.volume_as_usual import volume_as_usual
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.label_tables import labels_stream
+from ml_assets.storage.landing import rows_stream
+
+CHECKS = (
+    volume_as_usual,
+    every_row_accounted_for,
+    few_rows_rejected,
+    no_long_gap,
+    no_dead_column,
+    one_row_per_validated_row,
+    no_feature_sees_the_future,
+    lookback_is_long_enough,
+    no_leaking_column,
+    history_is_unbroken,
+    drift_is_quiet,
+)
+
+
+def problem_graph(declared: DeclaredProblem) -> dg.Definitions:
+    """Return all that a declared problem yields, in the order in which data flows."""
+    assets = [
+        *_source(declared),
+        *(reference_table(declared, name) for name in declared.problem.references),
+        validated_data(declared),
+        column_statistics(declared),
+        labels(declared),
+        feature_table(declared),
+        training_set(declared),
+        baseline_models(declared),
+        candidate_models(declared),
+        evaluation_report(declared),
+        champion(declared),
+        bento(declared),
+        deployment(declared),
+        predictions(declared),
+        prediction_log(declared),
+        production_profile(declared),
+        drift_report(declared),
+        performance_report(declared),
+        labelling_queue(declared),
+        *([scoreboard(declared)] if has_truth(declared) else []),
+    ]
+    names = {key.path[-1] for asset in assets for key in asset.keys}
+    jobs = [job_of(declared, name, names) for name in JOBS]
+    files = comes_in_files(rows_stream(declared))
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=[
+            *(check(declared) for check in CHECKS),
+            *([no_file_set_aside(declared)] if files else []),
+        ],
+        jobs=jobs,
+        schedules=[
+            ingestion_schedule(declared),
+            scoring_schedule(declared),
+            *([retraining_schedule(declared)] if declared.problem.retraining.cron else []),
+        ],
+        sensors=[
+            *([new_files_sensor(declared)] if files else []),
+            production_profile_sensor(declared),
+            drift_sensor(declared),
+            failure_sensor(declared, jobs),
+        ],
+    )
+
+
+def _source(declared: DeclaredProblem) -> Iterator[dg.AssetsDefinition]:
+    """Yield what brings in the rows and, where they come apart, the labels."""
+    streams = [(rows_stream(declared), "landed_files")]
+    own = labels_stream(declared)
+    if own is not None:
+        streams.append((own, "landed_label_files"))
+    for stream, files in streams:
+        if comes_in_files(stream):
+            yield landed_files(declared, stream, name=files)
+        yield raw_data(declared, stream, files=files)

@@ -1,0 +1,138 @@
+"""Verdicts on production, window by window, and the episodes they make."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+
+from ml_assets.core.drift import DriftVerdict, decide, history
+from ml_assets.core.episodes import Episode, VerdictRow, episodes_of
+from ml_assets.core.histograms import WindowCounts, join_hours
+from ml_assets.core.window import Window, floor
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.profiles import StoredProfile
+from ml_assets.storage.versions import reference_of, stored_version
+from ml_assets.storage.workspace import Workspace
+
+TABLE = "drift_verdicts"
+MOMENT = pa.timestamp("us", tz="UTC")
+SCHEMA = pa.schema(
+    {
+        "_date": pa.date32(),
+        "window_start": MOMENT,
+        "version": pa.string(),
+        "state": pa.string(),
+        "severity": pa.string(),
+        "rows": pa.int64(),
+        "columns": pa.string(),
+        "findings": pa.string(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on one window of one version."""
+
+    version: str
+    verdict: DriftVerdict
+
+
+def judge_windows(
+    workspace: Workspace, declared: DeclaredProblem, window: Window
+) -> list[Judgement]:
+    """Judge every monitoring window that ends inside ``window``, by version, in order of time."""
+    monitoring = declared.problem.monitoring
+    since = window.start - history(monitoring) - monitoring.window
+    stored = [p for p in workspace.profiles.hours(declared.problem.name, since) if p.hour < window.end]
+    versions = sorted({profile.version for profile in stored})
+    judged = [
+        judgement
+        for version in versions
+        for judgement in _judged(
+            workspace, declared, window, version, [p for p in stored if p.version == version]
+        )
+    ]
+    return sorted(judged, key=lambda one: (one.verdict.window_start, one.version))
+
+
+def _judged(
+    workspace: Workspace,
+    declared: DeclaredProblem,
+    window: Window,
+    version: str,
+    profiles: list[StoredProfile],
+) -> Iterator[Judgement]:
+    monitoring = declared.problem.monitoring
+    reference = reference_of(workspace, stored_version(workspace, declared.problem.name, version))
+    hours = [workspace.profiles.read_counts(profile.path, reference) for profile in profiles]
+    windows = join_hours(hours, monitoring.window)
+    for position, newest in enumerate(windows):
+        end = newest.start + monitoring.window
+        if not window.start < end <= window.end:
+            continue
+        seen = _within(windows[: position + 1], newest.start - history(monitoring))
+        yield Judgement(version, decide(reference, seen, monitoring))
+
+
+def _within(windows: list[WindowCounts], since: datetime) -> list[WindowCounts]:
+    return [window for window in windows if window.start >= since]
+
+
+def verdict_table(declared: DeclaredProblem, judged: list[Judgement]) -> pa.Table:
+    """Return judgements as rows of the lake."""
+    every = declared.problem.partitions.every
+    grain = "day" if every == "hour" else every
+    ends = declared.problem.monitoring.window - timedelta(microseconds=1)
+    rows = [
+        {
+            "_date": floor(one.verdict.window_start + ends, grain).date(),
+            "window_start": one.verdict.window_start,
+            "version": one.version,
+            "state": one.verdict.state,
+            "severity": one.verdict.severity,
+            "rows": one.verdict.rows,
+            "columns": json.dumps(list(VerdictRow.of(one.verdict).columns)),
+            "findings": json.dumps(
+                [
+                    {
+                        "column": f.column,
+                        "kind": f.kind,
+                        "role": f.role,
+                        "scale": f.scale,
+                        "p_value": f.p_value,
+                        "effect": f.effect,
+                    }
+                    for f in one.verdict.drifted
+                ]
+            ),
+        }
+        for one in judged
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def episodes(workspace: Workspace, declared: DeclaredProblem, version: str) -> list[Episode]:
+    """Return the episodes that a version has seen, in order of time."""
+    name = table_name(declared, TABLE)
+    if not workspace.lake.exists(name):
+        return []
+    rows = workspace.lake.read(name).to_pylist()
+    verdicts = [
+        VerdictRow(row["window_start"], row["state"], row["severity"], tuple(json.loads(row["columns"])))
+        for row in rows
+        if row["version"] == version
+    ]
+    return episodes_of(verdicts, problem=declared.problem.name, version=version)
+
+
+def newest_window_end(workspace: Workspace, declared: DeclaredProblem) -> datetime | None:
+    """Return the end of the newest window that was judged: what policies call now."""
+    name = table_name(declared, TABLE)
+    if not workspace.lake.exists(name):
+        return None
+    starts = workspace.lake.read(name, columns=["window_start"])["window_start"].to_pylist()
+    return max(starts) + declared.problem.monitoring.window if starts else None

@@ -1,0 +1,63 @@
+"""What the model saw and answered in production, beside the truth as far as it is known."""
+
+import json
+
+import duckdb
+import pandas as pd
+
+from ml_assets.core.feature_query import literal, quoted
+from ml_assets.core.window import Window
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.lake import Lake
+from ml_assets.storage.monitoring_reference import with_residuals
+from ml_assets.storage.placement import place
+
+LOG_COLUMNS = {
+    "_date": "DATE",
+    "event_time": "TIMESTAMPTZ",
+    "version": "VARCHAR",
+    "prediction": "DOUBLE",
+    "features": "VARCHAR",
+    "request_id": "VARCHAR",
+    "row": "BIGINT",
+}
+
+
+def answered_rows(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, declared: DeclaredProblem, window: Window
+) -> pd.DataFrame:
+    """Return the answered rows of a window with their features, residuals and truth.
+
+    Labels that became known after the window's end are left out, so that a replay sees what live
+    operation saw.
+
+    Returns:
+        In order of time: ``event_time``, ``version``, ``request_id``, ``row``, the features,
+        ``prediction``, ``truth``, ``residual`` and ``absolute_residual``.
+    """
+    problem = declared.problem
+    target = quoted(problem.label.column)
+    keys = {key: declared.contract.contract.column(key).sql_type for key in problem.keys}
+    empty = {**LOG_COLUMNS, **keys}
+    lake.register(connection, table_name(declared, "prediction_log"), name="log", columns=empty)
+    lake.register(connection, table_name(declared, "labels"), name="truths")
+    identity = ", ".join(quoted(name) for name in problem.identity)
+    frame = connection.execute(
+        f"""
+        SELECT l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
+               t.{target} AS truth
+        FROM log AS l LEFT JOIN (
+            SELECT * FROM truths WHERE known_at <= {literal(window.end)}
+        ) AS t USING ({identity})
+        WHERE {place(problem, window).where.replace("_date", "l._date")}
+          AND l.event_time >= {literal(window.start)} AND l.event_time < {literal(window.end)}
+        ORDER BY l.event_time
+        """
+    ).df()
+    frame["event_time"] = frame["event_time"].astype("datetime64[us, UTC]")
+    features = pd.DataFrame(
+        [json.loads(text) for text in frame.pop("features")], index=frame.index
+    )
+    joined = pd.concat([frame, features], axis=1)
+    return with_residuals(problem, joined, truth=frame["truth"], predicted=frame["prediction"])

@@ -1,0 +1,251 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+from ml_assets.core.errors import ArtefactError, ServingError
+from ml_assets.core.feature_query import PastLabel
+from ml_assets.core.golden import GoldenRows, tolerance_between
+from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.release import (
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    RELEASE_FILE,
+    SQL_FILE,
+    Release,
+    digest_of,
+    verify_manifest,
+)
+from ml_assets.core.request_schema import Refused
+from ml_assets.storage.model_files import load, save
+from ml_assets_tests.serving.releases import (
+    CATEGORICAL,
+    HOURS,
+    NUMERIC,
+    RELEASE,
+    START,
+    batch_features,
+    make_history,
+    make_release,
+    request_rows,
+    seal,
+)
+
+NOW = datetime(2024, 2, 1, tzinfo=UTC)
+NEXT = START + timedelta(hours=HOURS)
+
+
+@pytest.fixture(scope="module")
+def files():
+    return make_release()
+
+
+@pytest.fixture
+def predictor(files):
+    made = Predictor(files)
+    yield made
+    made.close()
+
+
+def ask(predictor, rows, *, remember=True):
+    rows = predictor.decode(json.dumps({"rows": rows}).encode(), now=NOW)
+    assert not isinstance(rows, Refused), rows
+    return predictor.predict(rows, remember=remember)
+
+
+def row(**changed):
+    return {"pump": "north", "load": 40.0, "starts": 3, "event_time": NEXT.isoformat(), **changed}
+
+
+def test_requests_are_answered_as_the_batch_to_the_bit(files, predictor):
+    history = make_history().tail(120)
+    batch = batch_features(make_history()).tail(120)
+    expected = load(files[MODEL_FILE]).predict(batch[[*NUMERIC, *CATEGORICAL]])
+    shuffled = np.random.default_rng(3).permutation(len(history))
+    rows = request_rows(history.iloc[shuffled])
+    together = [
+        value
+        for start in range(0, 120, 40)
+        for value in ask(predictor, rows[start : start + 40], remember=False).predictions
+    ]
+    assert together == expected[shuffled].tolist()
+    alone = [ask(predictor, [one], remember=False).predictions[0] for one in rows[:15]]
+    assert alone == expected[shuffled][:15].tolist()
+
+
+def test_the_golden_rows_are_answered(predictor):
+    predictor.prove()
+    assert predictor.features.remembered == 2 * HOURS
+
+
+def test_another_answer_than_the_golden_one_is_refused(files):
+    golden = GoldenRows.from_json(files[GOLDEN_FILE])
+    nudged = (np.nextafter(golden.predictions[0], np.inf).item(), *golden.predictions[1:])
+    changed = seal({**files, GOLDEN_FILE: replace(golden, predictions=nudged).to_json()})
+    with pytest.raises(ServingError, match="golden row 0: expected"):
+        Predictor(changed).prove()
+
+
+def test_the_next_request_sees_the_rows_of_the_last_one(predictor):
+    ask(predictor, [row(load=11.0)])
+    later = row(event_time=(NEXT + timedelta(hours=1)).isoformat())
+    assert ask(predictor, [later]).features["load_before"].tolist() == [11.0]
+
+
+def test_rows_asked_only_to_look_leave_no_trace(predictor):
+    ask(predictor, [row(load=11.0)], remember=False)
+    later = row(event_time=(NEXT + timedelta(hours=1)).isoformat())
+    assert ask(predictor, [later]).features["load_before"].tolist() != [11.0]
+
+
+def test_of_rows_with_the_same_identity_the_last_one_counts(predictor):
+    before = predictor.features.remembered
+    ask(predictor, [row(load=11.0)])
+    ask(predictor, [row(load=12.0)])
+    later = row(event_time=(NEXT + timedelta(hours=1)).isoformat())
+    assert ask(predictor, [later]).features["load_before"].tolist() == [12.0]
+    assert predictor.features.remembered == before + 2
+
+
+def test_rows_out_of_reach_are_forgotten_but_an_absurd_time_forgets_nothing(predictor, monkeypatch):
+    monkeypatch.setattr("ml_assets.core.online_features.ROWS_BEFORE_FORGETTING", 4)
+    ask(predictor, [row(event_time="2199-01-01T00:00:00Z")])
+    for hour in range(3):
+        ask(predictor, [row(event_time=(NEXT + timedelta(hours=hour)).isoformat())])
+    kept = predictor.features.remembered
+    assert 4 < kept < 30  # both pumps' rows of the last hours, and what was asked
+    later = row(event_time=(NEXT + timedelta(hours=3)).isoformat())
+    assert ask(predictor, [later]).features["load_before"].tolist() == [40.0]
+
+
+def test_a_newer_release_takes_over_the_recent_rows(files, predictor):
+    ask(predictor, [row(load=11.0)])
+    newer = Predictor(files)
+    newer.adopt(predictor)
+    later = row(event_time=(NEXT + timedelta(hours=1)).isoformat())
+    assert ask(newer, [later]).features["load_before"].tolist() == [11.0]
+    assert newer.features.remembered == predictor.features.remembered + 1
+    newer.close()
+
+
+@pytest.mark.parametrize("name", [MODEL_FILE, SQL_FILE, RELEASE_FILE])
+def test_a_changed_file_is_refused(files, name):
+    with pytest.raises(ArtefactError, match=f"changed: .*{name}"):
+        Predictor({**files, name: files[name] + b" "})
+
+
+def test_an_added_and_a_missing_file_are_refused(files):
+    with pytest.raises(ArtefactError, match="not in the manifest"):
+        verify_manifest({**files, "more": b""})
+    fewer = {name: content for name, content in files.items() if name != SQL_FILE}
+    with pytest.raises(ArtefactError, match="missing"):
+        verify_manifest(fewer)
+    with pytest.raises(ArtefactError, match="missing"):
+        verify_manifest(seal({n: c for n, c in fewer.items() if n != MANIFEST_FILE}))
+
+
+def test_another_release_than_the_named_one_is_refused(files):
+    Predictor(files, digest=digest_of(files)).close()
+    with pytest.raises(ArtefactError, match="not 0000"):
+        Predictor(files, digest="0000")
+
+
+def test_a_value_that_breaks_the_sql_refuses_the_request_and_keeps_nothing(files):
+    sql = files[SQL_FILE].replace(b"load * load * load * load", b"starts * starts")
+    made = Predictor(seal({**files, SQL_FILE: sql}))
+    before = made.features.remembered
+    found = ask(made, [row(starts=2**62)])
+    assert (found.status, found.faults[0].rule) == (422, "features")
+    assert made.features.remembered == before
+    made.close()
+
+
+def test_a_row_that_the_sql_leaves_out_is_named(files):
+    sql = files[SQL_FILE].replace(b"FROM validated_data", b"FROM validated_data WHERE load > 5")
+    made = Predictor(seal({**files, SQL_FILE: sql}))
+    found = ask(made, [row(), row(pump="south", load=1.0)])
+    assert [(fault.row, fault.rule) for fault in found.faults] == [(1, "features")]
+    made.close()
+
+
+def test_features_sql_reaches_no_file(files, tmp_path):
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a\n1\n")
+    sql = files[SQL_FILE].replace(
+        b"load * load * load * load", f"(SELECT max(a) FROM '{secret}')".encode()
+    )
+    made = Predictor(seal({**files, SQL_FILE: sql}))
+    assert isinstance(ask(made, [row()]), Refused)
+    made.close()
+
+
+def test_a_classifier_answers_classes_and_probabilities(files):
+    features = batch_features(make_history())
+    inputs = features[list(NUMERIC)].fillna(0)
+    busy = np.where(features["load"] > 50, "busy", "idle")
+    model = RandomForestClassifier(n_estimators=5, random_state=0).fit(inputs, busy)
+    sql = (
+        files[SQL_FILE]
+        .replace(b"lag(load)", b"coalesce(lag(load)")
+        .replace(b"OVER w AS load_before", b"OVER w, 0) AS load_before")
+        .replace(b'"pm2.5", starts', b'coalesce("pm2.5", 0) AS "pm2.5", starts')
+    )
+    rows = request_rows(make_history().tail(4))
+    release = replace(RELEASE, task="binary", categorical=(), classes=("busy", "idle"), max_rows=2)
+    shares = model.predict_proba(inputs.tail(4)).tolist()
+    golden = GoldenRows(
+        tuple(rows), tuple(model.predict(inputs.tail(4)).tolist()), tuple(map(tuple, shares))
+    )
+    made = Predictor(
+        seal(
+            {
+                **files,
+                SQL_FILE: sql,
+                MODEL_FILE: save(model),
+                RELEASE_FILE: json.dumps(release.to_json()).encode(),
+                GOLDEN_FILE: golden.to_json(),
+            }
+        )
+    )
+    made.prove()
+    answers = ask(made, rows[:2])
+    assert isinstance(answers, Answers)
+    assert (answers.classes, answers.probabilities) == (("busy", "idle"), shares[:2])
+    made.close()
+
+
+def test_a_release_round_trips_through_json():
+    past = (
+        PastLabel("persistence", None, timedelta(days=9)),
+        PastLabel("seasonal_86400s", timedelta(days=1), timedelta(days=9, microseconds=1)),
+    )
+    release = replace(RELEASE, past_labels=past, classes=(0, 1), task="binary")
+    assert Release.from_json(json.loads(json.dumps(release.to_json()))) == release
+    assert release.inputs[-2:] == ("baseline__persistence", "baseline__seasonal_86400s")
+
+
+def test_the_tolerance_is_what_single_rows_need():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(StandardScaler().fit_transform(rng.normal(size=(200, 12))))
+    model = Ridge().fit(X, rng.normal(size=200))
+    together = model.predict(X)
+    alone = np.concatenate([model.predict(X.iloc[[n]]) for n in range(len(X))])
+    tolerance = tolerance_between(alone, together)
+    assert 0 <= tolerance < 1e-9
+    golden = GoldenRows(
+        tuple({"n": n} for n in range(200)), tuple(together.tolist()), None, tolerance
+    )
+    assert golden.difference(alone.tolist(), None) is None
+    assert "golden row 0" in golden.difference((alone + 1e-6).tolist(), None)
+
+
+def test_a_large_tolerance_is_refused():
+    with pytest.raises(ServingError, match="tolerance"):
+        GoldenRows(({},), (1.0,), None, 1e-3)
