@@ -138,7 +138,8 @@ def main():
     for drifts in (False, True):
         print(f"\n{f'friction doubles in week {DRIFT_WEEK}' if drifts else 'no drift'}")
         print(
-            f"{'gate':<15} {'promotions':>14} {'useless':>14} {'most':>5} {'true RMSE at the end':>21}"
+            f"{'gate':<15} {'promotions':>14} {'useless':>14} {'most':>5} "
+            f"{'true RMSE at the end':>21}"
         )
         means = {}
         for name, gate in GATES.items():

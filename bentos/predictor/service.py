@@ -6,6 +6,7 @@ from importlib.metadata import version
 import bentoml
 from starlette.applications import Starlette
 
+from bentos.predictor.orphan import end_with_parent
 from bentos.predictor.settings import Settings
 
 # What the container installs: the versions this was built and proven with.
@@ -56,6 +57,7 @@ class PredictorService:
         from bentos.predictor.serving import Serving  # noqa: PLC0415
         from bentos.predictor.watcher import Watcher  # noqa: PLC0415
 
+        end_with_parent()
         settings = Settings.from_environment(os.environ)
         self.serving = Serving(settings.spool)
         install(routes, self.serving)

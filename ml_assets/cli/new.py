@@ -7,16 +7,17 @@ from typing import Annotated, cast, get_args
 import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.table import Table
 from ruamel.yaml import YAML
 
+from ml_assets.cli.inference_summary import print_inference
 from ml_assets.components.scaffolder import checked_name, write_problem
 from ml_assets.core.drafting import Draft, draft
 from ml_assets.core.errors import DeclarationError, nearest
-from ml_assets.core.inference import Asked, Inference, Inferred, infer
+from ml_assets.core.inference import Asked, Inference, infer
 from ml_assets.core.problem import Problem, Task
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.sniffing import sniff
+from ml_assets.storage.trial import try_rows
 
 DEFS_FOLDER = Path("ml_assets", "defs")
 
@@ -63,12 +64,12 @@ def new(  # noqa: PLR0917  typer makes options of the parameters
     inference = inferred(file, asked, now=datetime.now(UTC))
     drafted = draft(inference, name=name, path=declared_path(file, root))
     write_problem(place, drafted.files)
-    check_loads(drafted, place)
     console = Console()
-    console.print(facts_table(inference, file))
-    console.print(columns_table(inference))
-    _print_doubts(console, inference)
+    print_inference(console, inference, file=file)
     console.print(f"\nWritten: [bold]{place}[/bold] ({', '.join(drafted.files)})")
+    trial = try_rows(check_loads(drafted, place), root=root, now=datetime.now(UTC))
+    broken = ", ".join(f"{count:,} by {rule}" for rule, count in trial.rejected.items())
+    console.print(f"Read once as it will be: {trial.valid:,} rows valid, rejected: {broken or 0}.")
     console.print(
         "Next: read defs.yaml, tighten contract.py, then\n"
         f"  dg check defs\n  ml-assets materialize {name}",
@@ -127,53 +128,3 @@ def _task(text: str | None) -> Task | None:
         message = f"--task {text!r} is unknown. {nearest(text, get_args(Task))}"
         raise DeclarationError(message)
     return cast("Task | None", text)
-
-
-def facts_table(inference: Inference, file: Path) -> Table:
-    """Return what was inferred of the file as a whole."""
-    pace, truth, time = inference.pace, inference.truth, inference.time
-    doubted = {doubt.about for doubt in inference.doubts}
-    table = Table(title=f"{file.name}: {inference.rows:,} rows", show_header=False)
-    sequence = "the order of the rows" if time.sequence else ""
-    told = sequence or f"{' + '.join(time.columns)} as {time.format}"
-    rows = (
-        ("time", told),
-        ("span", f"{pace.start:%Y-%m-%d %H:%M} to {pace.last:%Y-%m-%d %H:%M}"),
-        ("step", f"{pace.step}, kept by {pace.regular:.0%} of the rows"),
-        ("partitions", f"{pace.partitions:,} by {pace.every}"),
-        ("keys", ", ".join(inference.keys) or "none: one series"),
-        ("target", f"{truth.column}: {truth.task}"),
-        ("label.delay", str(truth.delay)),
-        ("baselines", ", ".join(baseline.name for baseline in inference.baselines)),
-    )
-    for about, found in rows:
-        table.add_row(f"{about} [yellow]?[/yellow]" if about in doubted else about, found)
-    return table
-
-
-def columns_table(inference: Inference) -> Table:
-    """Return what was inferred of each column; doubts are marked."""
-    doubted = {doubt.about for doubt in inference.doubts}
-    table = Table("column", "in the contract", "kind", "missing", "seen", "used as")
-    for column in inference.columns:
-        mark = " [yellow]?[/yellow]" if column.name in doubted else ""
-        if not column.in_contract:
-            table.add_row(f"{column.source}{mark}", "", "", "", "", column.role, style="dim")
-            continue
-        missing = f"{column.missing:,}" if column.missing else ""
-        name, seen = f"{column.name}{mark}", _seen(column)
-        table.add_row(column.source, name, column.kind, missing, seen, column.role)
-    return table
-
-
-def _seen(column: Inferred) -> str:
-    if column.low is not None and column.high is not None:
-        return f"{column.low:g} to {column.high:g}"
-    return f"{column.distinct:,} values"
-
-
-def _print_doubts(console: Console, inference: Inference) -> None:
-    if inference.doubts:
-        console.print("\n[yellow]Look at these:[/yellow]")
-    for doubt in inference.doubts:
-        console.print(f"  [yellow]?[/yellow] [bold]{doubt.about}[/bold]: {doubt.text}")

@@ -2,8 +2,8 @@
 
 import os
 import tomllib
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg

@@ -101,7 +101,7 @@ def daily_residuals(
     return tuple(
         DailyResidual(
             model=model,
-            day=day.to_pydatetime().replace(tzinfo=UTC),
+            day=pd.Timestamp(day).to_pydatetime().replace(tzinfo=UTC),
             mean=float(part["residual"].mean()),
             mean_absolute=float(part["size"].mean()),
             rows=len(part),
@@ -117,7 +117,7 @@ def importance(
     *,
     metric: str,
     task: Task,
-    classes: tuple[object, ...],
+    classes: tuple[Any, ...],
     confidence: float,
     seed: int,
 ) -> tuple[Importance, ...]:

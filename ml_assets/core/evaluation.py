@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ml_assets.core.diagnostics import CalibrationPoint, DailyResidual, Importance
 from ml_assets.core.errors import DeclarationError, nearest
@@ -92,7 +93,7 @@ class Evaluation:
             "importance": Importance,
             "fold_losses": FoldLoss,
         }
-        parts = {
+        parts: dict[str, Any] = {
             name: tuple(kind(**_restored(kind, one)) for one in values[name])
             for name, kind in types.items()
         }
@@ -132,15 +133,27 @@ def evaluate(
     if len(set(names)) < len(names):
         message = f"Each model in an evaluation needs a name of its own; found {sorted(names)}."
         raise DeclarationError(message)
-    walk = walk_forward(problem, training_set, configurations, champion=champion, seed=seed)
     metrics, warnings = _computable_metrics(problem, names)
+    # Small predictions by many threads on a busy machine wait on each other for seconds.
+    with threadpool_limits(limits=1):
+        walk = walk_forward(problem, training_set, configurations, champion=champion, seed=seed)
+        return _judged(problem, walk, metrics, warnings, seed)
+
+
+def _judged(
+    problem: Problem,
+    walk: Walk,
+    metrics: tuple[str, ...],
+    warnings: tuple[str, ...],
+    seed: int,
+) -> Evaluation:
     parts = declared_slices(walk.rows.frame, problem.slices)
     models = [JudgedModel(problem, walk, one, parts, seed) for one in walk.answers]
     judged = [model for model in models if len(model.y)]
     return Evaluation(
         primary_metric=problem.primary_metric,
         confidence=problem.gates.confidence,
-        cutoff=training_set.cutoff,
+        cutoff=walk.rows.cutoff,
         kinds={one.name: one.kind for one in walk.answers},
         folds=_spans(walk),
         scores=_all(model.scores(metrics) for model in judged),

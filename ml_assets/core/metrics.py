@@ -8,7 +8,7 @@ have its first-order variation.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ class Predictions:
 
     values: np.ndarray
     probabilities: FloatArray | None = None
-    classes: tuple[object, ...] = ()
+    classes: tuple[Any, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -53,7 +53,7 @@ class Predictions:
         chosen = None if self.probabilities is None else self.probabilities[positions]
         return type(self)(self.values[positions], chosen, self.classes)
 
-    def among(self, classes: tuple[object, ...]) -> Self:
+    def among(self, classes: tuple[Any, ...]) -> Self:
         """Return the same predictions with a column for each of ``classes``; new ones get 0."""
         if self.probabilities is None or classes == self.classes:
             return self
@@ -172,10 +172,9 @@ def combined(metric: str, means: FloatArray) -> FloatArray:
                 # Žliobaitė, Bifet, Read, Pfahringer & Holmes (2015), Machine Learning 98.
                 right, unchanged = means[..., 0], means[..., 1]
                 return np.where(unchanged < 1, (right - unchanged) / (1 - unchanged), np.nan)
-            case "bias":
-                return means[..., 0]
             case _:
-                return loss_value(metric, means[..., 0])
+                mean = means[..., 0]
+                return mean if metric == "bias" else loss_value(metric, mean)
 
 
 def metric_value(
@@ -244,4 +243,4 @@ def _placements(y: np.ndarray, predictions: Predictions) -> FloatArray:
 
 
 def _ranks(values: FloatArray) -> FloatArray:
-    return pd.Series(values).rank(method="average").to_numpy()
+    return np.asarray(pd.Series(values).rank(method="average"), dtype=np.float64)

@@ -158,14 +158,14 @@ class Predictor:
             name: n
             for n, name in enumerate(zip(*(frame[c].tolist() for c in identity), strict=True))
         }
-        found = [place.get(name) for name in rows.identities(self.release.keys)]
-        absent = [position for position, at in enumerate(found) if at is None]
+        asked = rows.identities(self.release.keys)
+        absent = [position for position, name in enumerate(asked) if name not in place]
         if absent:
             text = "features.sql leaves this row out, so the model has nothing to say of it."
-            return Refused(
-                422, tuple(Fault(n, None, "features", text) for n in absent[:MAX_FAULTS])
-            )
-        return frame[list(self.release.inputs)].take(found).reset_index(drop=True)
+            faults = [Fault(n, None, "features", text) for n in absent[:MAX_FAULTS]]
+            return Refused(422, tuple(faults))
+        order = [place[name] for name in asked]
+        return frame[list(self.release.inputs)].take(order).reset_index(drop=True)
 
     def _out_of_range(self, inputs: pd.DataFrame) -> tuple[Fault, ...]:
         numbers = inputs[list(self.release.numeric)].to_numpy(dtype=np.float64)

@@ -51,7 +51,7 @@ def prepared(
     if not numeric and not categorical:
         message = "There is no feature to learn from: select at least one in features.sql."
         raise DataError(message)
-    parts = []
+    parts: list[tuple[str, Any, list[str]]] = []
     if numeric:
         parts.append(("numeric", _numbers(estimator), list(numeric)))
     if categorical:
@@ -62,7 +62,8 @@ def prepared(
             regressor=estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False
         )
     pipeline = Pipeline([("inputs", inputs), (MODEL_STEP, estimator)])
-    return pipeline.set_output(transform="default")  # whatever sklearn.set_config says
+    pipeline.set_output(transform="default")  # whatever sklearn.set_config says
+    return pipeline
 
 
 def takes_missing_numbers(estimator: Any) -> bool:  # noqa: ANN401

@@ -12,6 +12,7 @@ from zlib import crc32
 
 import numpy as np
 from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from ml_assets.core.errors import DataError, DeclarationError
 from ml_assets.core.metrics import loss_value, row_loss
@@ -144,7 +145,8 @@ class _Examination:
         params = drawn(candidate.search, seed=own_seed) if number else {}
         configuration = Configuration.of_candidate(candidate, params)
         metric = self.problem.primary_metric
-        by_fold = [self._row_losses(configuration, fold) for fold in self.folds]
+        with threadpool_limits(limits=1):  # several trials at once share the processors
+            by_fold = [self._row_losses(configuration, fold) for fold in self.folds]
         return Trial(
             number=number,
             configuration=configuration,

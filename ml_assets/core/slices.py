@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,8 @@ def declared_slices(frame: pd.DataFrame, declared: tuple[Slice, ...]) -> tuple[R
     found: list[RowSlice] = []
     for one in declared:
         if one.column not in frame.columns:
-            message = f"There is no column {one.column!r} to slice. {nearest(one.column, frame)}"
+            known = nearest(one.column, map(str, frame.columns))
+            message = f"There is no column {one.column!r} to slice. {known}"
             raise DeclarationError(message)
         values = frame[one.column]
         number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
@@ -93,7 +94,7 @@ def worst_slice(
     if columns.empty:
         return None
     matrix = columns.to_numpy(dtype=np.float64).clip(-_FLOAT32_MAX, _FLOAT32_MAX)
-    tree = DecisionTreeRegressor(max_depth=2, min_samples_leaf=smallest, random_state=0)
+    tree: Any = DecisionTreeRegressor(max_depth=2, min_samples_leaf=smallest, random_state=0)
     tree.fit(matrix[:half], loss[:half])
     leaves = tree.apply(matrix)
     worst = max(np.unique(leaves[:half]).tolist(), key=lambda leaf: tree.tree_.value[leaf].item())
@@ -152,7 +153,7 @@ def _columns(
     return pd.DataFrame(columns)
 
 
-def _words(tree: DecisionTreeRegressor, leaf: int, columns: pd.DataFrame) -> str:
+def _words(tree: Any, leaf: int, columns: pd.DataFrame) -> str:  # noqa: ANN401
     """Say which conditions lead to a leaf, one a column."""
     structure = tree.tree_
     parents = {}

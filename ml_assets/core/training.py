@@ -90,7 +90,9 @@ class Configuration:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Build the configuration that ``to_json`` described."""
-        lengths = {name: _duration(values[name]) for name in ("window", "half_life")}
+        lengths: dict[str, Any] = {
+            name: _duration(values[name]) for name in ("window", "half_life")
+        }
         return cls(**{**values, **lengths})
 
 
@@ -111,9 +113,11 @@ def fit(configuration: Configuration, training_set: TrainingSet, *, seed: int) -
         return estimator.fit(rows.inputs, y)
     _refuse_infinite(rows, configuration)
     weights = _weights(estimator, rows, configuration)
+    # A number never seen teaches nothing, and histogram-based boosting cannot even bin it.
+    seen = tuple(name for name in rows.numeric if rows.frame[name].notna().any())
     model = prepared(
         estimator,
-        numeric=rows.numeric,
+        numeric=seen,
         categorical=rows.categorical,
         target_transform=configuration.target_transform,
     )

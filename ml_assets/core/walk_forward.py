@@ -68,7 +68,7 @@ class Walk:
     rows: TrainingSet
     fold_of_row: npt.NDArray[np.intp]
     y: np.ndarray
-    classes: tuple[object, ...]
+    classes: tuple[Any, ...]
     answers: tuple[Answers, ...]
     last_models: Mapping[str, Any]
 
@@ -154,7 +154,7 @@ def _steps(problem: Problem, training_set: TrainingSet) -> list[Fold]:
 
 
 def _of_champion(
-    problem: Problem, rows: TrainingSet, champion: Champion, classes: tuple[object, ...]
+    problem: Problem, rows: TrainingSet, champion: Champion, classes: tuple[Any, ...]
 ) -> Answers:
     """Answers for the rows after the champion's cutoff: it may have learned from the others."""
     unseen = np.flatnonzero((rows.frame["event_time"] > champion.cutoff).to_numpy())
@@ -178,7 +178,6 @@ def _of_champion(
 
 def _joined(parts: list[Predictions]) -> Predictions:
     values = np.concatenate([part.values for part in parts])
-    if parts[0].probabilities is None:
-        return Predictions(values)
-    probabilities = np.concatenate([part.probabilities for part in parts])
+    given = [part.probabilities for part in parts if part.probabilities is not None]
+    probabilities = np.concatenate(given) if given else None
     return Predictions(values, probabilities, parts[0].classes)

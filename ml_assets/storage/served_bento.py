@@ -1,7 +1,5 @@
-"""A Bento that serves, as a process that always ends with its owner."""
+"""A Bento that serves: a process and its workers, which end together."""
 
-import os
-import signal
 import socket
 import subprocess
 import time
@@ -48,6 +46,7 @@ class ServedBento:
     ready_within: float = 120.0
     ready_after: float | None = field(default=None, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _members: set[psutil.Process] = field(default_factory=set, init=False, repr=False)
 
     @property
     def url(self) -> str:
@@ -55,16 +54,23 @@ class ServedBento:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def pid(self) -> int | None:
+        """Number of the process, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> Self:
-        """Start the process and return when it is ready.
+        """Start the process and return when it is ready; one that runs already is left alone.
 
         Raises:
             ServingError: If it does not become ready; it is ended then.
         """
+        if self.running:
+            return self
         if not bento_folder(self.tag, home=self.home).is_dir():
             message = f"There is no Bento {self.tag!r} in {self.home}. Build it first."
             raise ServingError(message)
@@ -78,6 +84,7 @@ class ServedBento:
             self.stop()
             raise
         self.ready_after = time.monotonic() - began
+        self._members |= _family(self._process.pid)
         return self
 
     def stop(self) -> float:
@@ -85,21 +92,27 @@ class ServedBento:
         process, began = self._process, time.monotonic()
         if process is None:
             return 0.0
+        self._members |= _family(process.pid)
         if process.poll() is None:
             process.terminate()
             # Whatever keeps it longer, it is killed below.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
-        self._kill_group(process.pid)
-        process.wait()
+        self.kill()
         self._process = None
         return time.monotonic() - began
 
     def kill(self) -> None:
         """Kill the process and its workers at once, as a crash would."""
-        if self._process is not None:
-            self._kill_group(self._process.pid)
-            self._process.wait()
+        if self._process is None:
+            return
+        # Workers have sessions of their own: they are known by kinship, not by group.
+        self._members |= _family(self._process.pid)
+        for member in self._members:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        self._process.wait()
+        psutil.wait_procs(self._members, timeout=STOP_SECONDS)
 
     def wait(self) -> int:
         """Return the exit code of the process once it has ended by itself."""
@@ -113,9 +126,7 @@ class ServedBento:
         """Resident memory of the process and its workers, in megabytes."""
         if self._process is None:
             return 0.0
-        parent = psutil.Process(self._process.pid)
-        everyone = [parent, *parent.children(recursive=True)]
-        return sum(process.memory_info().rss for process in everyone) / 1e6
+        return sum(member.memory_info().rss for member in _family(self._process.pid)) / 1e6
 
     def said(self) -> str:
         """Return the end of what the process said."""
@@ -141,7 +152,7 @@ class ServedBento:
         }
         command = bentoml_command("serve", self.tag, "--host", self.host, "--port", str(self.port))
         with self.log.open("wb") as log:
-            # A session of its own: the workers can be ended together with their parent.
+            # A session of its own: Ctrl-C reaches the owner, which ends this in good order.
             return subprocess.Popen(
                 command,
                 env=environment,
@@ -177,10 +188,6 @@ class ServedBento:
             raise ServingError(message)
         return False
 
-    def _kill_group(self, group: int) -> None:
-        with suppress(ProcessLookupError):  # nobody of it is left
-            os.killpg(group, signal.SIGKILL)
-
 
 def serve(
     tag: str,
@@ -212,3 +219,12 @@ def _free_port(host: str) -> int:
     with socket.socket() as listener:
         listener.bind((host, 0))
         return listener.getsockname()[1]
+
+
+def _family(pid: int) -> set[psutil.Process]:
+    """Return a process and all that it has started."""
+    try:
+        parent = psutil.Process(pid)
+        return {parent, *parent.children(recursive=True)}
+    except psutil.NoSuchProcess:
+        return set()

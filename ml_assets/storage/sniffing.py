@@ -52,7 +52,8 @@ class Sniffed:
     Attributes:
         path: The file.
         table: All cells as text, under the file's own column names; NULL where empty.
-        unnamed: Columns without a name in the file (trailing delimiters, a row index).
+        unnamed: Columns that a declaration cannot name: they have no name in the file (trailing
+            delimiters, a row index), or share it with another.
         format: How it was read: kind, delimiter, quote, encoding.
         complete: Whether ``table`` holds all rows.
     """
@@ -237,19 +238,17 @@ def _refuse_a_missing_header(header: list[str], rows: list[list[str]], path: Pat
 
 
 def _column_names(header: Sequence[str], width: int) -> tuple[list[str], list[str]]:
-    """Return a name for each column, and those that were made up or made unique."""
-    names, unnamed, seen = [], [], set()
-    for position in range(width):
-        given = header[position].strip() if position < len(header) else ""
-        name = given or f"column{position}"
-        again = 1
-        while name.lower() in seen:
-            name, again = f"{given}_{again}", again + 1
-        seen.add(name.lower())
-        names.append(name)
-        if not given:
-            unnamed.append(name)
-    return names, unnamed
+    """Return a name for each column, and the names of those that a declaration cannot name.
+
+    These have none in the file, or share it with another column.
+    """
+    given = [name.strip() for name in (*header, *[""] * (width - len(header)))]
+    shared = Counter(name.lower() for name in given)
+    names = [
+        name if name and shared[name.lower()] == 1 else f"{name or 'column'} [{position}]"
+        for position, name in enumerate(given, 1)
+    ]
+    return names, [name for name, original in zip(names, given, strict=True) if name != original]
 
 
 def _csv_as_text(

@@ -12,6 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
+from threadpoolctl import threadpool_limits
 
 from ml_assets.core.contract import Column, Contract
 from ml_assets.core.feature_query import run_features
@@ -122,9 +123,9 @@ def fit(features: pd.DataFrame, *, seed: int) -> Pipeline:
         verbose_feature_names_out=False,
     )
     trees = HistGradientBoostingRegressor(max_iter=20, random_state=seed)
-    return Pipeline([("columns", columns), ("model", trees)]).fit(
-        features[[*NUMERIC, *CATEGORICAL]], wear
-    )
+    model = Pipeline([("columns", columns), ("model", trees)])
+    with threadpool_limits(limits=1):
+        return model.fit(features[[*NUMERIC, *CATEGORICAL]], wear)
 
 
 def request_rows(history: pd.DataFrame) -> list[dict]:

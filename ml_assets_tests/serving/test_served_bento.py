@@ -9,6 +9,7 @@ from itertools import count
 
 import duckdb
 import httpx
+import psutil
 import pytest
 
 from ml_assets.core.errors import ServingError
@@ -74,15 +75,15 @@ def test_the_server_lives_is_ready_and_sends_no_one_elsewhere(server):
 
 
 def test_an_exchange_under_load_fails_no_request_and_mixes_no_answer(
-    server, deployment, deploy, serving_folder, release, other_release
+    server, deployment, deploy, release, other_release
 ):
     row = golden_of(release).rows[0]
     expected = {
         "v1": golden_of(release).predictions[0],
         "v2": golden_of(other_release).predictions[0],
     }
-    folders = {"v1": serving_folder / "releases" / "v1"}
-    folders["v2"] = put(serving_folder / "releases" / "v2", other_release)
+    releases = deployment.parent / "releases"
+    folders = {"v1": releases / "v1", "v2": put(releases / "v2", other_release)}
     stopped, outcomes = threading.Event(), []
     with ThreadPoolExecutor(CALLERS) as callers:
         for _ in range(CALLERS):
@@ -147,6 +148,17 @@ def read_log(spool):
             "WHERE request_id LIKE 'kill-%' GROUP BY request_id"
         ).fetchall()
     return dict(found)
+
+
+@pytest.mark.slow
+def test_no_worker_outlives_its_parent(bento, home, tmp_path):
+    with serve(bento, home=home, log=tmp_path / "log", spool=tmp_path / "spool") as server:
+        parent = psutil.Process(server.pid)
+        workers = parent.children(recursive=True)
+        assert workers
+        parent.kill()
+        gone, alive = psutil.wait_procs(workers, timeout=30)
+    assert (len(gone), alive) == (len(workers), [])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -145,16 +146,29 @@ def test_late_rows_make_the_next_revision_and_keep_the_first(tmp_path):
     assert store.hours("plant") == [second]
 
 
+@pytest.fixture
+def eager_threads():
+    """Let threads take turns so often that they meet between looking and writing."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("eager_threads")
 def test_writers_at_once_lose_nothing(tmp_path):
-    contents = [profiled(rows(100 + index)) for index in range(8)]
-    store = ProfileStore(tmp_path)
-    with ThreadPoolExecutor(8) as pool:
-        put = list(
-            pool.map(lambda content: store.put(content, problem="plant", version="v1"), contents)
-        )
-    assert sorted(profile.revision for profile in put) == list(range(8))
-    assert sorted(profile.path.read_bytes() for profile in put) == sorted(contents)
-    assert len(list((tmp_path / "plant/v1/2024-03-01").iterdir())) == 8
+    contents = [profiled(rows(20 + index)) for index in range(24)]
+    store, ready = ProfileStore(tmp_path), Barrier(len(contents))
+
+    def put(content):
+        ready.wait()
+        return store.put(content, problem="plant", version="v1")
+
+    with ThreadPoolExecutor(len(contents)) as pool:
+        profiles = list(pool.map(put, contents))
+    assert sorted(profile.revision for profile in profiles) == list(range(24))
+    assert [profile.path.read_bytes() for profile in profiles] == contents
+    assert len(list((tmp_path / "plant/v1/2024-03-01").iterdir())) == 24
 
 
 def test_hours_are_listed_in_order_from_the_one_asked_for(tmp_path):

@@ -77,7 +77,7 @@ def test_unclosed_quote_takes_no_other_row_along(tmp_path):
 
 
 def test_two_stray_quotes_do_not_swallow_what_is_between(tmp_path):
-    lines = ['1,"x,1', "2,x,2", "3,x,3", '4,x,",4']
+    lines = ['1,"x,1', "2,x,2", "3,x,3", '4,",x,4']
     rows = rows_of(tmp_path, HEADER + "\n".join(lines))
     assert [row[2] or row[3] for row in rows] == [lines[0], "2", "3", lines[3]]
 

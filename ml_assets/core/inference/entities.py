@@ -17,11 +17,10 @@ FEW_TWINS = 0.002
 DENSE = 0.2
 MOST_ENTITIES = 20_000
 ENTITY_WORD = re.compile(
-    r"(^|_)(id|ids|station|site|sensor|device|machine|store|shop|customer|client|user|vehicle|"
-    r"symbol|ticker|stock|meter|node|rig|turbine|plant|unit|unitnumber|engine|asset|household|"
-    r"account|item|product|sku|patient|subject|mote|moteid|location|zone|borough|building|room|"
-    r"house|country|city|county|province|state|well|pump|bearing|battery|cell|line|tag|uuid|name|"
-    r"code|series|apartment|dept|department|branch|warehouse|family|kelurahan|region)(_|$)|id$"
+    r"(^|_)(id|station|site|sensor|device|machine|store|shop|customer|client|user|vehicle|symbol|"
+    r"ticker|stock|meter|node|rig|turbine|plant|engine|asset|household|account|item|product|sku|"
+    r"patient|subject|mote|location|zone|borough|building|room|house|country|city|county|province|"
+    r"well|pump|bearing|battery|uuid|apartment|dept|department|branch|warehouse|region)(_|$)|id$"
 )
 
 

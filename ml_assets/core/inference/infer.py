@@ -131,8 +131,9 @@ def _with_names_of_the_file(asked: Asked, names: Sequence[str]) -> Asked:
 def _typed(study: _Study, order: Order, unnamed: Sequence[str]) -> Order:
     """Find the kinds of all columns and make the typed table."""
     texts, decimal = study.texts, study.format.decimal
-    usable = [n for n in texts.names if n not in unnamed and n not in order.columns]
-    study.names = identifiers(usable, taken=order.columns)
+    hidden = () if order.counted else order.columns
+    usable = [name for name in texts.names if name not in unnamed and name not in hidden]
+    study.names = identifiers(usable, taken=hidden)
     study.kinds = {
         name: values
         for name in usable
@@ -195,13 +196,16 @@ def _concluded(
     if asked.label_delay is None:
         text = f"taken for one step ({delay}): say with --label-delay when the truth is known."
         doubts.append(Doubt("label.delay", text))
-    late = find_late(texts, kinds, truth, keys=entities.keys, timed=order.sequence is None)
+    others = {
+        name: kind for name, kind in kinds.items() if name in series or name not in entities.keys
+    }
+    late = find_late(texts, others, truth, keys=series, timed=order.sequence is None)
     doubts += [Doubt(name, f"gives the target away: {why}.") for name, why in late.items()]
     columns, column_doubts = describe_columns(
         texts,
         study.kinds,
         names=study.names,
-        time=order.columns,
+        time=() if order.counted else order.columns,
         truth=truth,
         keys=entities.keys,
         late=late,
@@ -215,7 +219,7 @@ def _concluded(
         complete=complete,
         columns=columns,
         format=study.format.model_copy(update={"dates": dates}),
-        time=_event_time(order),
+        time=_event_time(order, study.names),
         keys=entities.keys,
         pace=pace,
         truth=truth,
@@ -225,10 +229,14 @@ def _concluded(
     )
 
 
-def _event_time(order: Order) -> EventTime:
-    if order.sequence is not None:
+def _event_time(order: Order, names: Mapping[str, str]) -> EventTime:
+    if order.sequence is None:
+        return EventTime(columns=order.columns, format=order.format)
+    if not order.counted:
         return EventTime(sequence=order.sequence)
-    return EventTime(columns=order.columns, format=order.format)
+    # A column of the contract goes by the contract's name.
+    column = names[str(order.sequence.column)]
+    return EventTime(sequence=order.sequence.model_copy(update={"column": column}))
 
 
 def _baselines(pace: Pace, order: Order, *, recurring: bool) -> tuple[Baseline, ...]:

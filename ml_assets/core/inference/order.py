@@ -1,7 +1,7 @@
 """When each row happened: by its time, or by its place in the file."""
 
 from collections.abc import Sequence as Names
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from ml_assets.core.feature_query import literal, quoted
@@ -14,6 +14,7 @@ from ml_assets.core.problem.time import ISO
 
 # Minutes a row, by the number of rows they are good for.
 STEPS = ((3_000, 60), (60_000, 10), (float("inf"), 1))
+FEWEST_STEPS = 10
 ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -27,6 +28,8 @@ class Order:
         format: How the joined texts are read.
         sequence: The order that stands for time, if nothing tells it.
         backward: Rows that lie before the row above them in the file.
+        counted: Whether ``sequence`` counts the steps of several entities: then its column is a
+            value like others, too.
         doubts: What should be looked at.
     """
 
@@ -35,6 +38,7 @@ class Order:
     format: str = ISO
     sequence: Sequence | None = None
     backward: int = 0
+    counted: bool = False
     doubts: tuple[Doubt, ...] = ()
 
 
@@ -66,6 +70,12 @@ def find_order(texts: Texts, asked: Names[str], form: str | None, *, skip: Names
 
 def _by_place(texts: Texts, skip: Names[str]) -> Order:
     """Let the rows follow one another at a step that makes tens to hundreds of days."""
+    counted = _steps_of_entities(texts, [name for name in texts.names if name not in skip])
+    if counted is not None:
+        column, key = counted
+        text = f"No column tells a time: {column!r} counts the steps of each {key!r}, PT1H a step."
+        order = _sequence(timedelta(hours=1), ORIGIN, column, Doubt("time", text))
+        return replace(order, counted=True)
     rows = texts.row(f"SELECT count(*) FROM {CELLS}")[0]
     step = next(timedelta(minutes=length) for most, length in STEPS if rows <= most)
     column = next((name for name in texts.names if name not in skip and counts(texts, name)), None)
@@ -108,3 +118,32 @@ def counts(texts: Texts, name: str) -> bool:
         f"count(DISTINCT {number}), min({number}), max({number}), count(*) FROM {CELLS}"
     )
     return whole == distinct == rows and high - low == rows - 1 and low in (0, 1)
+
+
+def _steps_of_entities(texts: Texts, names: Names[str]) -> tuple[str, str] | None:
+    """Return a column that counts 1, 2, 3 … anew for each value of another, and that other."""
+    rows = texts.row(f"SELECT count(*) FROM {CELLS}")[0]
+    # Of two that fit each other, the longer one counts: 100 cycles of 20 engines.
+    counters = sorted(names, key=lambda name: -_length(texts, name))
+    for column in (name for name in counters if _length(texts, name)):
+        number = f"try_cast({quoted(column)} AS BIGINT)"
+        for key in names:
+            entities, whole = texts.row(
+                "SELECT count(*), count(*) FILTER (n = different AND n = high - low + 1 "
+                f"AND low < 2) FROM (SELECT count(*) AS n, count(DISTINCT {number}) AS different, "
+                f"min({number}) AS low, max({number}) AS high FROM {CELLS} "
+                f"GROUP BY {quoted(key)})"
+            )
+            if key != column and 2 <= entities <= rows / FEWEST_STEPS and whole == entities:
+                return column, key
+    return None
+
+
+def _length(texts: Texts, name: str) -> int:
+    """Return how far a column counts that starts at 0 or 1 and repeats; 0 if it does not."""
+    number = f"try_cast({quoted(name)} AS BIGINT)"
+    whole, low, distinct, rows = texts.row(
+        f"SELECT count(*) FILTER (regexp_full_match({quoted(name)}, '{PLAIN_INTEGER}')), "
+        f"min({number}), count(DISTINCT {number}), count(*) FROM {CELLS}"
+    )
+    return distinct if whole == rows and low in (0, 1) and FEWEST_STEPS <= distinct < rows else 0

@@ -54,7 +54,7 @@ YEAR = "%Y"
 ENDINGS = ("", "Z", " UTC", " GMT")
 WHOLE = ("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S", "%m%d%Y", "%d%m%Y")
 # Dates before and after these years are not believed: a wrong format often yields the year 12.
-FIRST_YEAR, LAST_YEAR = 1800, 2150
+FIRST_YEAR, LAST_YEAR = 1500, 2150
 _DIGITS = {"Y": r"\d{4}", "y": r"\d{2}", "j": r"\d{1,3}", "f": r"\d{1,6}"}
 _LETTERS = {"b": r"[A-Za-z]{3}", "B": r"[A-Za-z]{3,}", "p": r"[AaPp][Mm]", "a": r"[A-Za-z]{3}"}
 
@@ -82,7 +82,7 @@ def _of_the_shape(text: str) -> Iterable[str]:
             continue
         rest = text[found.end() :]
         for join in JOINS:
-            if not rest.startswith(join) or (join == "" and not date.endswith("%d")):
+            if not rest.startswith(join) or (join == "" and date != "%Y%m%d"):
                 continue
             for clock in CLOCKS:
                 for ending in ENDINGS:

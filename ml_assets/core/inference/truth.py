@@ -21,6 +21,7 @@ FEW_INTEGERS = 10
 ROWS_A_CLASS = 20
 SKEWED = 1.0
 LEAK_ROWS = 50_000
+LEAK_ENTITIES = 300
 ROUNDS = 5
 ONE_TO_ONE = 0.999
 
@@ -98,7 +99,7 @@ def find_late(
         texts: Holds the table ``typed``.
         kinds: Kinds of the contract's columns.
         truth: The label.
-        keys: Columns that name the entity.
+        keys: Columns that name the entity; none where each row has a key of its own.
         timed: Whether the event time is told by the rows, and not by their order.
     """
     late = _later_moments(texts, kinds)
@@ -110,6 +111,8 @@ def find_late(
             f"SELECT event_time, {target}{chosen} FROM {TYPED} WHERE event_time IS NOT NULL "
             f"AND {target} IS NOT NULL ORDER BY event_time {newest_first} LIMIT {LEAK_ROWS}"
         ).sort_values("event_time", kind="stable")
+        if keys:  # previous values are sought entity by entity: some hundreds are enough
+            frame = frame[frame.groupby(list(keys), sort=False).ngroup() < LEAK_ENTITIES]
         late.update(_leaks(frame.reset_index(drop=True), truth, keys, known=late, timed=timed))
     if truth.task != "regression":
         late.update(_renamed_classes(texts, kinds, truth, keys, known=late))

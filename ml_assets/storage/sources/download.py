@@ -83,7 +83,7 @@ def _copied(url: str, draft: IO[bytes]) -> str:
 
 
 def _over_http(url: str) -> Iterator[bytes]:
-    logging.getLogger("httpx").setLevel(10)
+    logging.getLogger("httpx").addFilter(_REDACT)
     # The bytes as they are stored: what a declared digest is the digest of.
     headers = {"Accept-Encoding": "identity"}
     with httpx.stream(

@@ -1,0 +1,70 @@
+"""Tables that nobody described become problems that work, from one file and the target's name."""
+
+import pytest
+
+from ml_assets.core.inference import Asked
+from ml_assets_tests.cli.drafted import drafted
+from ml_assets_tests.cli.unseen_tables import TABLES
+
+
+@pytest.fixture(scope="module", params=TABLES, ids=lambda table: table.__name__)
+def case(request, tmp_path_factory):
+    table = request.param()
+    folder = tmp_path_factory.mktemp("unseen")
+    file = folder / table.name
+    file.write_bytes(table.content)
+    return table, drafted(folder, file, Asked(table.target))
+
+
+@pytest.fixture(scope="module")
+def rows(case):
+    return case[1].rows()
+
+
+def test_time_keys_task_and_partitions_are_found(case):
+    table, found = case
+    problem = found.declared.problem
+    assert (problem.time.columns, problem.time.format) == (table.time, table.form)
+    assert problem.keys == table.keys
+    assert problem.task == table.task
+    assert problem.partitions.every == table.every
+
+
+def test_columns_have_their_use(case):
+    table, found = case
+    features = {column.name for column in found.inference.having("feature")}
+    assert set(table.features) <= features
+    assert not set(table.not_features) & features
+
+
+def test_text_is_read_as_it_is_written(case):
+    table, found = case
+    declared = found.declared.problem.source.format
+    for option in ("decimal", "delimiter", "encoding", "null_words", "sentinels"):
+        if option in table.extra:
+            assert getattr(declared, option) == table.extra[option]
+    assert found.inference.truth.skewed or not table.extra.get("skewed")
+    if "after_event" in table.extra:
+        assert found.declared.problem.after_event == table.extra["after_event"]
+
+
+def test_the_contract_accepts_the_rows_it_was_drawn_from(case, rows):
+    table, found = case
+    rejected = rows.rejected.to_pandas()
+    assert len(rejected) == table.rejected, rejected.groupby(["rule", "column"]).size()
+    assert len(rows.valid) + len(rejected) == found.inference.rows
+
+
+def test_features_have_one_row_for_each_row(case, rows):
+    _, found = case
+    features = found.features(rows.valid)
+    assert len(features.frame) == len(rows.valid)
+    names = {*features.numeric, *features.categorical}
+    assert any(name.endswith("_latest") for name in names)
+    empty = [name for name in names if features.frame[name].isna().all()]
+    assert not [name for name in empty if "_ago" not in name and "_latest" not in name], empty
+
+
+def test_no_feature_sees_the_future_or_beyond_the_lookback(case, rows):
+    _, found = case
+    assert found.changes(rows.valid) == []
