@@ -4,12 +4,8 @@ import re
 
 from starlette.requests import Request
 
-from ml_assets.core.release import Release
-
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 REQUEST_ID_HEADER = "x-request-id"
-BYTES_PER_ROW = 4096
-SMALLEST_LIMIT = 65536
 
 
 class Unacceptable(Exception):  # noqa: N818 - it is an answer, not a failure of the server
@@ -32,11 +28,6 @@ def request_id_of(request: Request) -> str | None:
         message = f"{REQUEST_ID_HEADER} holds 1 to 128 letters, digits, '.', '_' or '-'."
         raise Unacceptable(400, message)
     return given
-
-
-def body_limit(release: Release) -> int:
-    """Return the largest body of a request, in bytes."""
-    return max(SMALLEST_LIMIT, BYTES_PER_ROW * release.max_rows)
 
 
 async def read_body(request: Request, *, limit: int) -> bytes:

@@ -14,7 +14,6 @@ from starlette.routing import Route
 from bentos.predictor.body import (
     REQUEST_ID_HEADER,
     Unacceptable,
-    body_limit,
     read_body,
     request_id_of,
 )
@@ -67,7 +66,7 @@ def _loaded(request: Request) -> Loaded:
 
 async def _predict(request: Request) -> Response:
     request_id = request_id_of(request)
-    limit = body_limit(_loaded(request).predictor.release)
+    limit = _loaded(request).predictor.release.body_limit
     try:
         body = await read_body(request, limit=limit)
     except ClientDisconnect:

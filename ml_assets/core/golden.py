@@ -1,14 +1,25 @@
 """Golden rows: questions whose answers are known, asked before a release may serve."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 
+from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import ServingError
+from ml_assets.core.request_schema import EVENT_TIME
 
+# A nullable integer comes as a float from a frame; a request takes integers only.
+_PLAIN: Mapping[Kind, Callable[[Any], Any]] = {
+    "float": float,
+    "integer": int,
+    "string": str,
+    "boolean": bool,
+    "datetime": lambda moment: pd.Timestamp(moment).isoformat(),
+}
 # Linear algebra differs in its last places with the number of rows; more is another model.
 LARGEST_TOLERANCE = 1e-9
 
@@ -96,6 +107,27 @@ class GoldenRows:
             if not all(same):
                 return f"golden row {first + n}: expected {list(wanted)}, answered {list(row)}"
         return None
+
+
+def request_rows(rows: pd.DataFrame, contract: Contract) -> tuple[dict[str, Any], ...]:
+    """Return validated rows as a request holds them.
+
+    Args:
+        rows: The contract's columns and ``event_time``.
+        contract: Columns of a request.
+
+    Example:
+        >>> frame = pd.DataFrame({"event_time": pd.to_datetime(["2024-01-01"], utc=True), "n": [1]})
+        >>> request_rows(frame, Contract((Column("n", "integer"),)))
+        ({'n': 1, 'event_time': '2024-01-01T00:00:00+00:00'},)
+    """
+    columns = {column.name: column for column in contract.columns}
+    columns[EVENT_TIME] = Column(EVENT_TIME, "datetime")
+    plain = {
+        name: [None if pd.isna(value) else _PLAIN[column.kind](value) for value in rows[name]]
+        for name, column in columns.items()
+    }
+    return tuple(dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True))
 
 
 def tolerance_between(one_by_one: np.ndarray, together: np.ndarray) -> float:

@@ -74,7 +74,7 @@ def decide_retraining(
     if episode is None:
         return RetrainingDecision(False, "Nothing is due and nothing has drifted.")
     refusal = (
-        _unfit(retraining, episode, champion=champion, trainings=past)
+        _unfit(retraining, episode, champion=champion)
         or _not_helped(episode)
         or spent
         or _too_soon(retraining, now=now, trainings=past)
@@ -85,7 +85,11 @@ def decide_retraining(
         f"Drift since {episode.opened:%Y-%m-%d %H:%M} UTC in {_listed(episode.columns)}, "
         f"seen in {_counted(episode.windows)}."
     )
-    return RetrainingDecision(True, reason, episode.id, f"retrain/{episode.id}")
+    # An episode that outlives the cool-down is answered again: the challenger of the last time may
+    # have lost for want of rows from after the change.
+    answers = sum(training.episode == episode.id for training in past)
+    key = f"retrain/{episode.id}" + (f"/{answers + 1}" if answers else "")
+    return RetrainingDecision(True, reason, episode.id, key)
 
 
 def _spent(retraining: Retraining, *, now: datetime, trainings: Sequence[Training]) -> str | None:
@@ -100,15 +104,13 @@ def _spent(retraining: Retraining, *, now: datetime, trainings: Sequence[Trainin
 
 
 def _unfit(
-    retraining: Retraining, episode: Episode, *, champion: str, trainings: Sequence[Training]
+    retraining: Retraining, episode: Episode, *, champion: str
 ) -> str | None:
     """Return why an episode, however bad, is not to be answered now; None if it is."""
     if not retraining.on_drift:
         return "retraining.on_drift is off: drift alerts, and does not retrain."
     if episode.version != champion:
         return f"The drift was seen by version {episode.version}; {champion} answers now."
-    if any(training.episode == episode.id for training in trainings):
-        return f"The episode {episode.id} was answered by a retraining already."
     if not episode.is_open:
         return f"The drift ended at {episode.closed:%Y-%m-%d %H:%M} UTC."
     return None

@@ -28,6 +28,8 @@ LABELS_FILE = "labels.parquet"
 REFERENCES_FOLDER = "references/"
 GOLDEN_FILE = "golden.json"
 MANIFEST_FILE = "manifest.json"
+BYTES_PER_ROW = 4096
+SMALLEST_BODY_LIMIT = 65536
 REQUIRED_FILES = (
     MODEL_FILE,
     SQL_FILE,
@@ -84,6 +86,11 @@ class Release:
         """Columns the model is given, in order."""
         baselines = (BASELINE_PREFIX + past.name for past in self.past_labels)
         return (*self.numeric, *self.categorical, *baselines)
+
+    @property
+    def body_limit(self) -> int:
+        """Largest body of a request, in bytes."""
+        return max(SMALLEST_BODY_LIMIT, BYTES_PER_ROW * self.max_rows)
 
     def query(self, sql: str) -> FeatureQuery:
         """Return features.sql with the baselines that read past labels."""

@@ -45,10 +45,9 @@ def judge_windows(
     workspace: Workspace, declared: DeclaredProblem, window: Window
 ) -> list[Judgement]:
     """Judge every monitoring window that ends inside ``window``, by version, in order of time."""
-    monitoring = declared.problem.monitoring
-    since = window.start - history(monitoring) - monitoring.window
-    stored = [p for p in workspace.profiles.hours(declared.problem.name, since) if p.hour < window.end]
-    versions = sorted({profile.version for profile in stored})
+    # Windows are as long as the reference's, which may be older than the declaration.
+    stored = [p for p in workspace.profiles.hours(declared.problem.name) if p.hour < window.end]
+    versions = sorted({p.version for p in stored if p.hour >= window.start})
     judged = [
         judgement
         for version in versions
@@ -68,13 +67,18 @@ def _judged(
 ) -> Iterator[Judgement]:
     monitoring = declared.problem.monitoring
     reference = reference_of(workspace, stored_version(workspace, declared.problem.name, version))
-    hours = [workspace.profiles.read_counts(profile.path, reference) for profile in profiles]
-    windows = join_hours(hours, monitoring.window)
+    reach = history(reference, monitoring) + reference.window
+    hours = [
+        workspace.profiles.read_counts(profile.path, reference)
+        for profile in profiles
+        if profile.hour >= window.start - reach
+    ]
+    windows = join_hours(hours, reference.window)
     for position, newest in enumerate(windows):
-        end = newest.start + monitoring.window
+        end = newest.start + reference.window
         if not window.start < end <= window.end:
             continue
-        seen = _within(windows[: position + 1], newest.start - history(monitoring))
+        seen = _within(windows[: position + 1], newest.start - reach)
         yield Judgement(version, decide(reference, seen, monitoring))
 
 

@@ -57,7 +57,7 @@ def malformed_requests(
     yield Malformed("another content type", 415, good, {"content-type": "text/plain"})
     yield Malformed("compressed", 415, good, {**JSON, "content-encoding": "gzip"})
     yield Malformed("a request id with spaces", 400, good, {**JSON, "x-request-id": "a b"})
-    yield Malformed("too large", 413, b" " * (4096 * max(release.max_rows, 16) + 1))
+    yield Malformed("too large", 413, b" " * (release.body_limit + 1))
     yield Malformed("another method", 405, b"", {}, "GET")
     for column in contract.columns:
         if column.name == EVENT_TIME:

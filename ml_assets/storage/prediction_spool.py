@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -23,6 +23,7 @@ FIELDS = {
     "prediction": "JSON",
     "probabilities": "JSON",
 }
+LONGEST_REQUEST = timedelta(minutes=1)
 LARGEST_LINE = 64 * 1024 * 1024
 
 
@@ -39,6 +40,10 @@ class SpoolHour:
     hour: datetime
     version: str
     files: tuple[Path, ...]
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether nothing is appended any more: the hour is over, and so are its last requests."""
+        return now >= self.hour + timedelta(hours=1) + LONGEST_REQUEST
 
     @property
     def size(self) -> int:

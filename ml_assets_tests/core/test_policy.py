@@ -45,7 +45,6 @@ REFUSALS = {
     "nothing": ({"episode": None}, "nothing has drifted"),
     "switched off": ({"policy": Retraining(on_drift=False)}, "on_drift is off"),
     "another version": ({"champion": "v4"}, "seen by version v3; v4 answers now"),
-    "answered": ({"trainings": [Training(NOW - HOUR, EPISODE.id)]}, "answered by a retraining"),
     "over": ({"episode": replace(EPISODE, closed=NOW - HOUR)}, "ended at 2024-03-10 11:00"),
     "data fault": ({"episode": replace(EPISODE, severity="data_fault")}, "data is at fault"),
     "warning": ({"episode": replace(EPISODE, severity="warn")}, "Only features moved"),
@@ -91,3 +90,9 @@ def test_a_regular_tick_keeps_the_budget():
 
 def test_a_replay_does_not_know_later_trainings():
     assert decided(trainings=[Training(NOW + HOUR, EPISODE.id)]).retrain
+
+
+def test_an_episode_that_outlives_the_cool_down_is_answered_again():
+    decision = decided(trainings=[Training(NOW - 48 * HOUR, EPISODE.id)])
+    assert decision.retrain
+    assert decision.run_key == f"retrain/{EPISODE.id}/2"

@@ -9,9 +9,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from ml_assets.core.contract import Column, Contract
 from ml_assets.core.errors import ArtefactError, ServingError
 from ml_assets.core.feature_query import PastLabel
-from ml_assets.core.golden import GoldenRows, tolerance_between
+from ml_assets.core.golden import GoldenRows, request_rows, tolerance_between
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.release import (
     GOLDEN_FILE,
@@ -27,6 +28,7 @@ from ml_assets.core.request_schema import Refused
 from ml_assets.storage.model_files import load, save
 from ml_assets_tests.serving.releases import (
     CATEGORICAL,
+    CONTRACT,
     HOURS,
     NUMERIC,
     RELEASE,
@@ -34,7 +36,6 @@ from ml_assets_tests.serving.releases import (
     batch_features,
     make_history,
     make_release,
-    request_rows,
     seal,
 )
 
@@ -69,7 +70,7 @@ def test_requests_are_answered_as_the_batch_to_the_bit(files, predictor):
     batch = batch_features(make_history()).tail(120)
     expected = load(files[MODEL_FILE]).predict(batch[[*NUMERIC, *CATEGORICAL]])
     shuffled = np.random.default_rng(3).permutation(len(history))
-    rows = request_rows(history.iloc[shuffled])
+    rows = list(request_rows(history.iloc[shuffled], CONTRACT))
     together = [
         value
         for start in range(0, 120, 40)
@@ -197,7 +198,7 @@ def test_a_classifier_answers_classes_and_probabilities(files):
         .replace(b"OVER w AS load_before", b"OVER w, 0) AS load_before")
         .replace(b'"pm2.5", starts', b'coalesce("pm2.5", 0) AS "pm2.5", starts')
     )
-    rows = request_rows(make_history().tail(4))
+    rows = list(request_rows(make_history().tail(4), CONTRACT))
     release = replace(RELEASE, task="binary", categorical=(), classes=("busy", "idle"), max_rows=2)
     shares = model.predict_proba(inputs.tail(4)).tolist()
     golden = GoldenRows(
@@ -244,6 +245,18 @@ def test_the_tolerance_is_what_single_rows_need():
     )
     assert golden.difference(alone.tolist(), None) is None
     assert "golden row 0" in golden.difference((alone + 1e-6).tolist(), None)
+
+
+def test_request_rows_keep_kinds_and_miss_nothing():
+    frame = pd.DataFrame(
+        {"event_time": [NOW, NOW], "n": [2.0, np.nan], "on": [True, None], "x": [0.1 + 0.2, np.nan]}
+    )
+    columns = (Column("n", "integer"), Column("on", "boolean"), Column("x", "float"))
+    time = "2024-02-01T00:00:00+00:00"
+    assert request_rows(frame, Contract(columns)) == (
+        {"n": 2, "on": True, "x": 0.1 + 0.2, "event_time": time},
+        {"n": None, "on": None, "x": None, "event_time": time},
+    )
 
 
 def test_a_large_tolerance_is_refused():

@@ -51,6 +51,15 @@ def test_no_trial_starts_after_the_budget_and_the_result_says_so():
     assert "budget of 4 s" in result.note
 
 
+@pytest.mark.slow
+def test_trials_in_processes_of_their_own_find_the_same():
+    slow = iter(range(0, 10**6, 100))  # trials that seem long are worth processes
+    aside = _search(
+        _problem(), training_set(rows=1440), seconds=1e9, clock=lambda: float(next(slow))
+    )
+    assert aside.to_json() == _search(_problem(), training_set(rows=1440)).to_json()
+
+
 def test_rows_that_the_evaluation_judges_have_no_part_in_the_choice():
     declared, data = _problem(), training_set(rows=1440)
     times = data.frame["event_time"]

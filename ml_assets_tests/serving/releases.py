@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from ml_assets.core.contract import Column, Contract
 from ml_assets.core.feature_query import run_features
-from ml_assets.core.golden import GoldenRows
+from ml_assets.core.golden import GoldenRows, request_rows
 from ml_assets.core.release import (
     CONTRACT_FILE,
     GOLDEN_FILE,
@@ -128,16 +128,6 @@ def fit(features: pd.DataFrame, *, seed: int) -> Pipeline:
         return model.fit(features[[*NUMERIC, *CATEGORICAL]], wear)
 
 
-def request_rows(history: pd.DataFrame) -> list[dict]:
-    """Return validated rows as a request holds them."""
-    rows = []
-    for record in history.drop(columns="known_at").to_dict("records"):
-        row = {k: None if pd.isna(v) else v for k, v in record.items()}
-        row["event_time"] = record["event_time"].isoformat()
-        rows.append(row)
-    return rows
-
-
 def parquet(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
@@ -164,7 +154,7 @@ def make_release(*, version: str = "v1", seed: int = 1, golden: int = 6) -> dict
             "known_at": pd.Series(dtype="datetime64[us, UTC]"),
         }
     )
-    rows = request_rows(history.tail(golden))
+    rows = request_rows(history.tail(golden), CONTRACT)
     files = {
         MODEL_FILE: save(model),
         SQL_FILE: SQL.encode(),
@@ -172,6 +162,6 @@ def make_release(*, version: str = "v1", seed: int = 1, golden: int = 6) -> dict
         RELEASE_FILE: json.dumps(replace(RELEASE, version=version).to_json()).encode(),
         HISTORY_FILE: parquet(history),
         LABELS_FILE: parquet(labels),
-        GOLDEN_FILE: GoldenRows(tuple(rows), tuple(expected.tolist())).to_json(),
+        GOLDEN_FILE: GoldenRows(rows, tuple(expected.tolist())).to_json(),
     }
     return seal(files)

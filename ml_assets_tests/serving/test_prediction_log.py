@@ -75,6 +75,9 @@ def test_an_hour_that_turns_begins_a_segment(log, tmp_path):
     log.append(lines(), version="v2", at=AT + timedelta(microseconds=1))
     found = [(hour.hour.hour, hour.version) for hour in hours(tmp_path, "plant")]
     assert found == [(7, "v1"), (8, "v1"), (8, "v2")]
+    first = hours(tmp_path, "plant")[0]
+    assert not first.is_over(AT + timedelta(seconds=30))
+    assert first.is_over(AT + timedelta(seconds=61))
     assert [len(hour.files) for hour in hours(tmp_path, "plant")] == [1, 1, 1]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from ml_assets.core.feature_query import quoted
 from ml_assets.core.inference.kinds import TYPED, Values
@@ -93,12 +94,12 @@ def _with_role(
     late: Mapping[str, str],
 ) -> Inferred:
     role, why = _role(texts, column, truth=truth, keys=keys, late=late)
-    changed = {**vars(column), "role": role, "why": why}
-    if role == "key":
-        changed.update(allowed=None, at_least=None, at_most=None)  # new entities may come
+    used = replace(column, role=role, why=why)
+    if role == "key":  # new entities may come
+        return replace(used, allowed=None, at_least=None, at_most=None)
     if role in ("target", "after_event") and truth.task == "regression":
-        changed.update(allowed=None)
-    return Inferred(**changed)
+        return replace(used, allowed=None)
+    return used
 
 
 def _role(

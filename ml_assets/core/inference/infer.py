@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
+from ml_assets.core.contract import Kind
 from ml_assets.core.errors import DataError, nearest
 from ml_assets.core.inference.cells import decimal_mark, null_words
 from ml_assets.core.inference.columns import describe_columns
@@ -62,7 +63,7 @@ class _Study:
     kinds: dict[str, Values] = field(default_factory=dict)
     doubts: list[Doubt] = field(default_factory=list)
 
-    def contract_kinds(self) -> dict[str, str]:
+    def contract_kinds(self) -> dict[str, Kind]:
         """Kinds by name in the contract."""
         return {self.names[source]: values.kind for source, values in self.kinds.items()}
 

@@ -45,12 +45,12 @@ def _extremes(texts: Texts, table: str, name: str) -> list[tuple[float, float, f
     """Return suspects at either end: value, gap to the rest, range of the rest, sign alone."""
     column = quoted(name)
     suspects = ", ".join(str(value) for value in (*SUSPECTS, *SUSPECTS_TOO))
-    counts = dict(
+    counts: dict[float, int] = dict(
         texts.rows(
             f"SELECT {column}, count(*) FROM {table} WHERE {column} IN ({suspects}) GROUP BY 1"
         )
     )
-    found = []
+    found: list[tuple[float, float, float, bool]] = []
     for value, count in sorted(counts.items(), key=lambda pair: -abs(pair[0])):
         others = "".join(f" AND {column} != {other}" for other, *_ in found)
         low, high, kinds, rows = texts.row(

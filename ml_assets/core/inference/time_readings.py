@@ -77,18 +77,25 @@ def read_as(texts: Texts, columns: Sequence[str], form: str) -> TimeReading:
 def best_reading(texts: Texts, columns: Sequence[str]) -> TimeReading | None:
     """Return the format that reads most rows of some columns, if one reads nearly all."""
     sample = texts.spread(columns, limit=SAMPLE)
-    forms = formats_of(sample)
-    forms += [
-        name
-        for name, shape in EPOCHS.items()
-        if sample and all(re.fullmatch(shape, text) for text in sample)
-    ]
-    readings = [read_as(texts, columns, form) for form in forms]
-    readings = [r for r in readings if r.read and r.read >= READABLE * r.present]
+    readings = _reading_nearly_all(texts, columns, formats_of(sample))
+    if not readings:  # packed dates of ten digits are no seconds since 1970
+        epochs = [
+            name
+            for name, shape in EPOCHS.items()
+            if sample and all(re.fullmatch(shape, text) for text in sample)
+        ]
+        readings = _reading_nearly_all(texts, columns, epochs)
     if not readings:
         return None
     most = max(reading.read for reading in readings)
     return _settled(texts, [reading for reading in readings if reading.read == most])
+
+
+def _reading_nearly_all(
+    texts: Texts, columns: Sequence[str], forms: Sequence[str]
+) -> list[TimeReading]:
+    readings = [read_as(texts, columns, form) for form in forms]
+    return [r for r in readings if r.read and r.read >= READABLE * r.present]
 
 
 def _settled(texts: Texts, equal: list[TimeReading]) -> TimeReading:
