@@ -134,6 +134,12 @@ def predict(model: Any, inputs: pd.DataFrame, task: Task) -> Predictions:  # noq
         task: Of the problem. A classifier that has no probabilities gets those of its decision
             function through a sigmoid or softmax; they are not calibrated.
     """
+    # On a busy machine a second thread waits for its turn at every tree of every call.
+    with threadpool_limits(limits=1):
+        return _answers(model, inputs, task)
+
+
+def _answers(model: Any, inputs: pd.DataFrame, task: Task) -> Predictions:  # noqa: ANN401
     if task == "regression":
         return Predictions(np.asarray(model.predict(inputs), dtype=np.float64))
     classes = tuple(model.classes_.tolist())

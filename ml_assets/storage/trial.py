@@ -8,10 +8,11 @@ from pathlib import Path
 import duckdb
 
 from ml_assets.core.errors import DataError
+from ml_assets.core.problem import FilesSource
 from ml_assets.core.reading import landing_sql, source_columns
 from ml_assets.core.validation import validate_rows
 from ml_assets.storage.declared import DeclaredProblem
-from ml_assets.storage.sources import FileSource, open_source
+from ml_assets.storage.sources.files import OpenFiles
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,15 @@ def try_rows(declared: DeclaredProblem, *, root: Path, now: datetime) -> Trial:
         now: Moment of arrival.
 
     Raises:
-        DataError: If no row is valid.
+        DataError: If no row is valid, or the source is none of files.
     """
     problem, contract = declared.problem, declared.contract
+    if not isinstance(problem.source, FilesSource):
+        message = f"Only files can be tried; {problem.name!r} has a {problem.source.kind} source."
+        raise DataError(message)
     names = contract.contract.names
     wanted = source_columns(problem.time, names)
-    opened: FileSource = open_source(problem.source, root=root, cache=root, columns=wanted)
+    opened = OpenFiles(problem.source, root=root, columns=wanted)
     valid, rejected = 0, dict[str, int]()
     for found in opened.found():
         with duckdb.connect() as connection:

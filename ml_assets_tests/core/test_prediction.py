@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
@@ -25,7 +24,7 @@ from ml_assets.core.release import (
     verify_manifest,
 )
 from ml_assets.core.request_schema import Refused
-from ml_assets.storage.model_files import load, save
+from ml_assets.storage.model_files import load
 from ml_assets_tests.serving.releases import (
     CATEGORICAL,
     CONTRACT,
@@ -34,6 +33,7 @@ from ml_assets_tests.serving.releases import (
     RELEASE,
     START,
     batch_features,
+    make_classifier_release,
     make_history,
     make_release,
     seal,
@@ -188,37 +188,14 @@ def test_features_sql_reaches_no_file(files, tmp_path):
 
 
 def test_a_classifier_answers_classes_and_probabilities(files):
-    features = batch_features(make_history())
-    inputs = features[list(NUMERIC)].fillna(0)
-    busy = np.where(features["load"] > 50, "busy", "idle")
-    model = RandomForestClassifier(n_estimators=5, random_state=0).fit(inputs, busy)
-    sql = (
-        files[SQL_FILE]
-        .replace(b"lag(load)", b"coalesce(lag(load)")
-        .replace(b"OVER w AS load_before", b"OVER w, 0) AS load_before")
-        .replace(b'"pm2.5", starts', b'coalesce("pm2.5", 0) AS "pm2.5", starts')
-    )
-    rows = list(request_rows(make_history().tail(4), CONTRACT))
-    release = replace(RELEASE, task="binary", categorical=(), classes=("busy", "idle"), max_rows=2)
-    shares = model.predict_proba(inputs.tail(4)).tolist()
-    golden = GoldenRows(
-        tuple(rows), tuple(model.predict(inputs.tail(4)).tolist()), tuple(map(tuple, shares))
-    )
-    made = Predictor(
-        seal(
-            {
-                **files,
-                SQL_FILE: sql,
-                MODEL_FILE: save(model),
-                RELEASE_FILE: json.dumps(release.to_json()).encode(),
-                GOLDEN_FILE: golden.to_json(),
-            }
-        )
-    )
+    made = Predictor(make_classifier_release(files))
     made.prove()
-    answers = ask(made, rows[:2])
+    golden = made.golden
+    answers = ask(made, list(golden.rows[:2]))
     assert isinstance(answers, Answers)
-    assert (answers.classes, answers.probabilities) == (("busy", "idle"), shares[:2])
+    assert answers.classes == ("busy", "idle")
+    assert answers.predictions == list(golden.predictions[:2])
+    assert answers.probabilities == [list(row) for row in golden.probabilities[:2]]
     made.close()
 
 

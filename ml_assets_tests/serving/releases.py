@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
@@ -165,3 +165,31 @@ def make_release(*, version: str = "v1", seed: int = 1, golden: int = 6) -> dict
         GOLDEN_FILE: GoldenRows(rows, tuple(expected.tolist())).to_json(),
     }
     return seal(files)
+
+
+def make_classifier_release(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return a release like ``files`` that predicts whether a pump is busy or idle."""
+    history = make_history()
+    features = batch_features(history)
+    inputs = features[list(NUMERIC)].fillna(0)
+    busy = np.where(features["load"] > 50, "busy", "idle")
+    model = RandomForestClassifier(n_estimators=5, random_state=0).fit(inputs, busy)
+    without_gaps = (
+        SQL.replace("lag(load) OVER w", "coalesce(lag(load) OVER w, 0)")
+        .replace('"pm2.5", starts', 'coalesce("pm2.5", 0) AS "pm2.5", starts')
+        .encode()
+    )
+    release = replace(RELEASE, task="binary", categorical=(), classes=("busy", "idle"), max_rows=2)
+    newest = inputs.tail(4)
+    golden = GoldenRows(
+        request_rows(history.tail(4), CONTRACT),
+        tuple(model.predict(newest).tolist()),
+        tuple(tuple(row) for row in model.predict_proba(newest).tolist()),
+    )
+    changed = {
+        SQL_FILE: without_gaps,
+        MODEL_FILE: save(model),
+        RELEASE_FILE: json.dumps(release.to_json()).encode(),
+        GOLDEN_FILE: golden.to_json(),
+    }
+    return seal({**files, **changed})

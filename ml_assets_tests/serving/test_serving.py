@@ -27,7 +27,7 @@ from ml_assets.core.release import (
 )
 from ml_assets.storage.malformed import malformed_requests
 from ml_assets_tests.serving.conftest import put
-from ml_assets_tests.serving.releases import seal
+from ml_assets_tests.serving.releases import make_classifier_release, seal
 
 JSON = {"content-type": "application/json"}
 ROW = {"pump": "north", "load": 40.0, "starts": 3}
@@ -254,6 +254,18 @@ def test_recent_rows_outlive_an_exchange(client, loaded, other_release, tmp_path
     loaded.serve(other_release, digest=digest_of(other_release), revision=2)
     client.post("/predict", json={**row, "event_time": "2024-01-13T14:00:00Z"})
     assert lines(tmp_path)[-1]["features"]["load_before"] == 12.5
+
+
+def test_a_classifier_answers_each_class_with_its_probability(serving, release, tmp_path):
+    files = make_classifier_release(release)
+    expected = GoldenRows.from_json(files[GOLDEN_FILE])
+    serving.serve(files, digest=digest_of(files), revision=1)
+    with asked(serving) as client:
+        answer = client.post("/predict", json=expected.rows[0]).json()
+    shares = dict(zip(("busy", "idle"), expected.probabilities[0], strict=True))
+    assert answer["predictions"] == [expected.predictions[0]]
+    assert answer["probabilities"] == [shares]
+    assert lines(tmp_path)[0]["probabilities"] == shares
 
 
 def test_settings_come_from_the_environment(tmp_path):

@@ -8,6 +8,7 @@ from ml_assets.core.drafting.candidates_text import candidates_text
 from ml_assets.core.drafting.plan import plan_labels
 from ml_assets.core.inference import Inference
 from ml_assets.core.inference.durations import DAY, WEEK, at_most, iso
+from ml_assets.core.window import floor
 
 FOLDS = 4
 TESTED = 0.4
@@ -114,7 +115,7 @@ def _time(inference: Inference) -> Iterable[str]:
         yield "    timezone: UTC  # the zone of times that carry none"
     yield "  partitions:"
     yield f"    every: {pace.every}  # {pace.partitions:,} from first to last row"
-    yield f"    start: {_moment(pace.start)}"
+    yield f"    start: {_moment(floor(pace.start, pace.every))}"
     if pace.end is not None:
         yield f"    end: {_moment(pace.end)}  # leave out when new rows keep coming"
 

@@ -91,9 +91,10 @@ class PastLabels:
         if self._amount is not None:
             for mean in self._plan.means:
                 lines.append(f"avg({self._amount}) OVER past_{mean.name} AS mean_{mean.name}")
+                length = sql_interval(mean.age)
                 windows.append(
-                    f"past_{mean.name} AS ({by}ORDER BY known_at RANGE BETWEEN "
-                    f"{sql_interval(mean.age)} PRECEDING AND CURRENT ROW)"
+                    f"past_{mean.name} AS (\n            {by}ORDER BY known_at\n"
+                    f"            RANGE BETWEEN {length} PRECEDING AND CURRENT ROW\n        )"
                 )
         selected = ",\n".join(f"        {line}" for line in lines)
         clause = "    WINDOW\n" + ",\n".join(f"        {w}" for w in windows) + "\n"

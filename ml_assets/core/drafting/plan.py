@@ -43,7 +43,7 @@ class LabelPlan:
         """Longest history any of these features uses."""
         longest = max((mean.age for mean in self.means), default=timedelta(0))
         oldest = max((lag.age for lag in self.lags), default=timedelta(0))
-        return self.tolerance
+        return max(self.reach + longest, oldest + self.tolerance)
 
 
 def plan_labels(inference: Inference) -> LabelPlan:

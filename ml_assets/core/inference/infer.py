@@ -10,7 +10,7 @@ from ml_assets.core.contract import Kind
 from ml_assets.core.errors import DataError, nearest
 from ml_assets.core.inference.cells import decimal_mark, null_words
 from ml_assets.core.inference.columns import describe_columns
-from ml_assets.core.inference.durations import DAY, WEEK, YEAR
+from ml_assets.core.inference.durations import DAY, WEEK, YEAR, iso
 from ml_assets.core.inference.entities import Entities, find_entities
 from ml_assets.core.inference.kinds import (
     TYPED,
@@ -145,7 +145,10 @@ def _typed(study: _Study, order: Order, unnamed: Sequence[str]) -> Order:
         raise DataError(message)
     _label_as_text(study)
     study.doubts += [
-        Doubt(study.names[name], f"{values.odd:,} cells are not {values.kind}: rejected rows.")
+        Doubt(
+            study.names[name],
+            f"cells that are not {values.kind}: {values.odd:,}. Their rows will be rejected.",
+        )
         for name, values in study.kinds.items()
         if values.odd
     ]
@@ -195,7 +198,7 @@ def _concluded(
     delay = asked.label_delay if asked.label_delay is not None else pace.step
     truth, doubts = find_truth(texts, target, kinds[target], delay=delay, task=asked.task)
     if asked.label_delay is None:
-        text = f"taken for one step ({delay}): say with --label-delay when the truth is known."
+        text = f"taken for one step ({iso(delay)}): say with --label-delay when the truth is known."
         doubts.append(Doubt("label.delay", text))
     others = {
         name: kind for name, kind in kinds.items() if name in series or name not in entities.keys

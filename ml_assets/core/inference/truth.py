@@ -127,9 +127,11 @@ def _leaks(
     known: Mapping[str, str],
     timed: bool,
 ) -> dict[str, str]:
-    steps = frame["event_time"].drop_duplicates().diff().dropna()
-    step = steps.median() if len(steps) else timedelta(0)
-    periods = {1, *(max(1, round(length / step)) for length in (DAY, WEEK) if step > timedelta(0))}
+    moments = frame["event_time"].astype("datetime64[us, UTC]").astype("int64").unique()
+    seconds = float(np.median(np.diff(moments))) / 1e6 if len(moments) > 1 else 0.0
+    periods = {1}
+    if seconds > 0:
+        periods |= {max(1, round(length.total_seconds() / seconds)) for length in (DAY, WEEK)}
     if not timed:  # the length of a day is not known: the usual numbers of readings in one
         periods |= {24, 48, 96}
     label = frame[truth.column]

@@ -1,0 +1,42 @@
+"""The command `ml-assets`: each call says what it did and what to do next."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from ml_assets.cli.demo.command import demo
+from ml_assets.cli.new import new
+from ml_assets.cli.running import materialize, reproduce, serve
+from ml_assets.cli.versions import champion, promote, report, rollback, status
+from ml_assets.core.errors import MLAssetsError
+
+app = typer.Typer(
+    name="ml-assets",
+    help="From a declared problem to a served model that renews itself.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+for command in (
+    new,
+    demo,
+    materialize,
+    status,
+    champion,
+    promote,
+    rollback,
+    reproduce,
+    serve,
+    report,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; an expected error is one readable message and exit code 1."""
+    try:
+        app()
+    except MLAssetsError as error:
+        Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: {error}", markup=True)
+        sys.exit(1)

@@ -1,0 +1,146 @@
+"""Commands that make things: materialise, rebuild, serve."""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+import duckdb
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ml_assets.automation.jobs import JOBS
+from ml_assets.cli.project import enter_project, open_runner, open_workspace
+from ml_assets.components.execution import whole_history
+from ml_assets.components.loading import declared_problem
+from ml_assets.core.errors import DeclarationError, LedgerError, nearest
+from ml_assets.core.problem import Problem as ProblemDeclaration
+from ml_assets.core.window import Window, floor, following
+from ml_assets.storage.rebuilding import rebuild
+from ml_assets.storage.served_bento import serve as serve_bento
+from ml_assets.storage.versions import stored_version
+
+Problem = Annotated[str, typer.Argument(help="Name of the problem.")]
+
+
+def materialize(
+    problem: Problem,
+    job: Annotated[str, typer.Option(help="data, training, pipeline, scoring, monitoring")] = (
+        "pipeline"
+    ),
+    start: Annotated[datetime | None, typer.Option(help="First partition; default: all.")] = None,
+    end: Annotated[datetime | None, typer.Option(help="Where the last partition ends.")] = None,
+) -> None:
+    """Materialise a problem's assets for a range of partitions, in one run."""
+    enter_project()
+    console = Console()
+    if job not in JOBS:
+        message = f"There is no job {job!r}. {nearest(job, JOBS)}"
+        raise DeclarationError(message)
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    with open_runner(problem) as runner:
+        window = _window(whole_history(runner.declared), runner.declared.problem, start, end)
+        console.print(f"{problem}: {job}, {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}")
+        began = time.monotonic()
+        with console.status("materialising"):
+            result = runner.run(job, window, raise_on_error=False)
+        table = Table("asset or check", "result")
+        for event in result.all_events:
+            if event.is_step_failure:
+                error = event.step_failure_data.error
+                cause = error.cause if error and error.cause else error
+                table.add_row(event.step_key or "", f"[red]{cause.message if cause else ''}[/]")
+        for check in result.get_asset_check_evaluations():
+            mark = "[green]holds[/]" if check.passed else f"[red]{check.severity.value}[/]"
+            table.add_row(f"{check.asset_key.path[-1]}: {check.check_name}", mark)
+        console.print(table)
+        seconds = time.monotonic() - began
+    if not result.success:
+        console.print(f"[bold red]failed[/] after {seconds:.0f} s. Mend what is named above, and run again.")
+        raise typer.Exit(1)
+    console.print(f"[bold green]done[/] in {seconds:.0f} s. Next: ml-assets status {problem}")
+
+
+def reproduce(
+    problem: Problem,
+    version: Annotated[str | None, typer.Argument(help="Default: the champion.")] = None,
+) -> None:
+    """Fit a version again from its recorded data, and compare the predictions to the bit."""
+    enter_project()
+    console = Console()
+    declared, workspace = declared_problem(problem), open_workspace()
+    if version is None:
+        serving = workspace.ledger.champion(problem)
+        if serving is None:
+            message = f"{problem!r} has no champion yet. Run: ml-assets materialize {problem}"
+            raise LedgerError(message)
+        version = serving.version
+    with duckdb.connect() as connection, console.status(f"rebuilding {version}"):
+        connection.execute("SET TimeZone = 'UTC'")
+        rebuilt = rebuild(connection, workspace, declared, stored_version(workspace, problem, version))
+    if not rebuilt.equal:
+        console.print(
+            f"[bold red]different[/]: {rebuilt.different} of {rebuilt.rows} predictions of {version} "
+            f"differ, the first by {rebuilt.largest:g}. {rebuilt.explanation}"
+        )
+        raise typer.Exit(1)
+    console.print(
+        f"[bold green]the same to the bit[/]: {rebuilt.rows} predictions of {version}, fitted "
+        f"again on the recorded data. Next: ml-assets report {problem}"
+    )
+
+
+def serve(
+    problem: Problem,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the champion; a promotion or a rollback reaches the server while it runs."""
+    enter_project()
+    console = Console()
+    workspace = open_workspace()
+    promoted = [e for e in workspace.ledger.entries(problem) if "bento" in e.details]
+    if not promoted:
+        message = f"{problem!r} has no Bento yet. Run: ml-assets materialize {problem}"
+        raise LedgerError(message)
+    log = workspace.home / "logs" / f"{problem}-server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with console.status("starting"):
+        served = serve_bento(
+            promoted[-1].details["bento"],
+            home=workspace.bentos,
+            log=log,
+            spool=workspace.spool,
+            deployment=workspace.deployment(problem).path,
+            host=host,
+            port=port,
+        )
+    console.print(f"[bold]{served.url}[/] serves {problem}; log {log}; stop with Ctrl-C.")
+    try:
+        served.wait()
+    except KeyboardInterrupt:
+        served.stop()
+        console.print("stopped; all answered requests are in the prediction log.")
+
+
+def _window(
+    history: Window, problem: ProblemDeclaration, start: datetime | None, end: datetime | None
+) -> Window:
+    every = problem.partitions.every
+    first = floor(_utc(start), every) if start else history.start
+    last = history.end
+    if end is not None:
+        last = floor(_utc(end), every)
+        last = last if last == _utc(end) else following(last, every)
+    if not history.start <= first < last:
+        message = (
+            f"There is no partition between {first} and {last}; the problem has partitions from "
+            f"{history.start} to {history.end}."
+        )
+        raise DeclarationError(message)
+    return Window(first, last)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
