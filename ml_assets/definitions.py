@@ -14,7 +14,10 @@ def defs() -> dg.Definitions:
     return dg.Definitions.merge(
         dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
         dg.Definitions(
-            resources={"workspace": WorkspaceResource.from_environment(), "duckdb": DuckDBResource(database=":memory:")},
+            resources={
+                "workspace": WorkspaceResource.from_environment(),
+                "duckdb": DuckDBResource(database=":memory:"),
+            },
             # A step process costs seconds and a step milliseconds: parallelism is inside training.
             executor=dg.in_process_executor,
         ),

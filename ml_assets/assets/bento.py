@@ -1,5 +1,7 @@
 """The Bento: the champion packed with what it needs, started and asked before it may serve."""
 
+from typing import Any
+
 import dagster as dg
 
 from ml_assets.assets.stage import declare, key_of, window_of
@@ -52,10 +54,10 @@ def bento(declared: DeclaredProblem) -> dg.AssetsDefinition:
     return _bento
 
 
-def _facts(report: ValidationReport) -> dict[str, object]:
+def _facts(report: ValidationReport) -> dict[str, Any]:
     lines = ["| check | expected | observed | passed |", "|---|---|---|---|"]
     lines += [
-        f"| {row.check} | {row.expected} | {row.observed[:200]} | {'yes' if row.passed else '**no**'} |"
+        f"| {row.check} | {row.expected} | {row.observed[:200]} | {_mark(row.passed)} |"
         for row in report.rows
     ]
     numbers = {
@@ -65,6 +67,10 @@ def _facts(report: ValidationReport) -> dict[str, object]:
     }
     known = {name: value for name, value in numbers.items() if value is not None}
     return {**known, "checks": dg.MetadataValue.md("\n".join(lines))}
+
+
+def _mark(passed: bool) -> str:
+    return "yes" if passed else "**no**"
 
 
 def _failure(report: ValidationReport) -> str:

@@ -1,6 +1,7 @@
 """What a materialisation shows to people: columns, counts, lineage and small pictures."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -27,7 +28,7 @@ def columns_of(schema: pa.Schema, contract: Contract | None = None) -> dg.TableS
 
 def table_facts(
     name: str, version: int, rows: int, schema: pa.Schema, contract: Contract | None = None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the metadata that every table carries.
 
     Args:
@@ -45,7 +46,9 @@ def table_facts(
     }
 
 
-def lineage(pairs: Iterable[tuple[str, Iterable[tuple[dg.AssetKey, str]]]]) -> dg.TableColumnLineage:
+def lineage(
+    pairs: Iterable[tuple[str, Iterable[tuple[dg.AssetKey, str]]]],
+) -> dg.TableColumnLineage:
     """Return which upstream columns each column was made from."""
     return dg.TableColumnLineage(
         {

@@ -103,5 +103,5 @@ def _uncertainty(frame: pd.DataFrame) -> np.ndarray:
         rows = [list(json.loads(text).values()) for text in frame["probabilities"]]
         return margin_uncertainty(np.array(rows, dtype=float))
     features = pd.DataFrame([json.loads(text) for text in frame["features"]])
-    numeric = [name for name in features if pd.api.types.is_numeric_dtype(features[name])]
+    numeric = [str(name) for name in features if pd.api.types.is_numeric_dtype(features[name])]
     return unfamiliarity(features, numeric)

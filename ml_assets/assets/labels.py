@@ -13,7 +13,7 @@ from ml_assets.storage.workspace import Workspace
 
 
 def labels(declared: DeclaredProblem) -> dg.AssetsDefinition:
-    """Ground truth by row, with ``known_at``: nothing that learns or looks back reads it earlier."""
+    """Ground truth by row and when it was known: nothing that learns reads it earlier."""
     problem = declared.problem
     stream = labels_stream(declared)
     upstream = key_of(problem, stream.table if stream else "validated_data")

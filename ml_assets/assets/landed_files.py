@@ -30,9 +30,7 @@ def landed_files(declared: DeclaredProblem, stream: Stream, *, name: str) -> dg.
         workspace: dg.ResourceParam[Workspace], duckdb: DuckDBResource
     ) -> dg.MaterializeResult:
         with duckdb.get_connection() as connection:
-            records = land_files(
-                connection, workspace, declared, stream, now=datetime.now(tz=UTC)
-            )
+            records = land_files(connection, workspace, declared, stream, now=datetime.now(tz=UTC))
         landed = [record for record in records if record.status == "landed"]
         aside = [record for record in records if record.status == "set_aside"]
         return dg.MaterializeResult(

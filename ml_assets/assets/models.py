@@ -35,9 +35,7 @@ def baseline_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
             connection.execute("SET TimeZone = 'UTC'")
             rows = training_set_at(connection, workspace, declared, window_of(context).end)
         configurations = [Configuration.of_baseline(b, problem.task) for b in problem.baselines]
-        digest = fit_and_store(
-            workspace, declared, rows, configurations, stage="baseline_models"
-        )
+        digest = fit_and_store(workspace, declared, rows, configurations, stage="baseline_models")
         return dg.MaterializeResult(
             metadata={
                 "baselines": [configuration.name for configuration in configurations],

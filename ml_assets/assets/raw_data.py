@@ -6,7 +6,6 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.stage import declare, key_of, window_of
-from ml_assets.core.problem import AddressSource, FilesSource
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.landing import Stream, land_window
@@ -14,14 +13,7 @@ from ml_assets.storage.placement import place
 from ml_assets.storage.workspace import Workspace
 
 
-def comes_in_files(stream: Stream) -> bool:
-    """Say whether a stream's source is files, found and read by an asset of its own."""
-    return isinstance(stream.source, FilesSource | AddressSource)
-
-
-def raw_data(
-    declared: DeclaredProblem, stream: Stream, *, files: str
-) -> dg.AssetsDefinition:
+def raw_data(declared: DeclaredProblem, stream: Stream, *, files: str) -> dg.AssetsDefinition:
     """Rows as the source wrote them: every column text, with file, row number and partition.
 
     Nothing is dropped and nothing is guessed. Rows without a readable time stand beside their
@@ -34,7 +26,7 @@ def raw_data(
             stream.table,
             stage="data",
             kinds=["deltalake"],
-            deps=[key_of(declared.problem, files)] if comes_in_files(stream) else [],
+            deps=[key_of(declared.problem, files)] if stream.comes_in_files else [],
             description=raw_data.__doc__,
         )
     )
@@ -47,7 +39,7 @@ def raw_data(
         name = table_name(declared, stream.table)
         with duckdb.get_connection() as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            if not comes_in_files(stream):
+            if not stream.comes_in_files:
                 now = datetime.now(tz=UTC)
                 land_window(connection, workspace, declared, stream, window, now=now)
             workspace.lake.register(connection, name, name="raw")

@@ -12,7 +12,7 @@ from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.references import type_reference
-from ml_assets.storage.sources import open_source
+from ml_assets.storage.sources import FileSource, open_source
 from ml_assets.storage.workspace import Workspace
 
 
@@ -35,7 +35,7 @@ def reference_table(declared: DeclaredProblem, name: str) -> dg.AssetsDefinition
     ) -> dg.MaterializeResult:
         opened = open_source(reference.source, root=Path.cwd(), cache=workspace.cache)
         with duckdb.get_connection() as connection:
-            if hasattr(opened, "found"):
+            if isinstance(opened, FileSource):
                 for file in opened.found():
                     opened.read_file(connection, file, name=name)
             else:

@@ -67,10 +67,10 @@ def validated_data(declared: DeclaredProblem) -> dg.AssetsDefinition:
             version = workspace.lake.replace(
                 table, rows, dates=placement.dates, predicate=placement.predicate
             )
-            facts = table_facts(
-                table, version, len(rows), rows.schema, declared.contract.contract
+            facts = table_facts(table, version, len(rows), rows.schema, declared.contract.contract)
+            more = (
+                {"rules_broken": dg.MetadataValue.md(broken)} if asset != "validated_data" else {}
             )
-            more = {"rules_broken": dg.MetadataValue.md(broken)} if asset != "validated_data" else {}
             yield dg.MaterializeResult(
                 asset_key=key_of(problem, asset), metadata={**facts, "rows": len(rows), **more}
             )

@@ -1,6 +1,8 @@
 """Someone is told when a run fails."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -8,7 +10,7 @@ from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.notifier import Alert, notifier_for
 
 
-def failure_sensor(declared: DeclaredProblem, jobs: list[object]) -> dg.SensorDefinition:
+def failure_sensor(declared: DeclaredProblem, jobs: Sequence[Any]) -> dg.SensorDefinition:
     """Tell someone of each failed run: the log always, a webhook where one is declared."""
     problem = declared.problem
 

@@ -12,7 +12,7 @@ from ml_assets.automation.requests import closed_partitions, range_request
 from ml_assets.core.problem import FilesSource
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.files import FileRecord
-from ml_assets.storage.landing import rows_stream, touched_window
+from ml_assets.storage.landing import touched_window
 from ml_assets.storage.workspace import Workspace
 
 CRONS = {"hour": "5 * * * *", "day": "15 0 * * *", "week": "15 0 * * 1", "month": "15 0 1 * *"}
@@ -40,14 +40,13 @@ def ingestion_schedule(declared: DeclaredProblem) -> dg.ScheduleDefinition:
     return _ingestion_schedule
 
 
-def new_files_sensor(declared: DeclaredProblem) -> dg.SensorDefinition:
+def new_files_sensor(declared: DeclaredProblem, source: FilesSource) -> dg.SensorDefinition:
     """Read new, late and restated files, and do again only the partitions that they touch.
 
     A tick lists names, sizes and times of change. Only when these differ from the last tick does
     it ask for a run, and the run reads contents.
     """
     problem = declared.problem
-    stream = rows_stream(declared)
 
     @dg.sensor(
         name=f"{problem.name}_new_files_sensor",
@@ -59,7 +58,7 @@ def new_files_sensor(declared: DeclaredProblem) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
     ) -> dg.SensorResult | dg.SkipReason:
         cursor = json.loads(context.cursor or "{}")
-        seen = fingerprint(problem.source)
+        seen = fingerprint(source)
         landed = list(_landed_since(workspace, declared, cursor.get("landed")))
         requests = []
         if seen != cursor.get("seen"):
@@ -84,12 +83,14 @@ def new_files_sensor(declared: DeclaredProblem) -> dg.SensorDefinition:
 
 
 def fingerprint(source: FilesSource) -> str:
-    """Return what changes when a file of the source comes, goes or changes; contents are not read."""
+    """Return what changes when a file comes, goes or is written to; contents are not read."""
     root = Path.cwd()
     pattern = Path(source.path)
-    base, rest = (pattern.anchor or ".", pattern.relative_to(pattern.anchor)) if (
-        pattern.is_absolute()
-    ) else (root, pattern)
+    base, rest = (
+        (pattern.anchor or ".", pattern.relative_to(pattern.anchor))
+        if (pattern.is_absolute())
+        else (root, pattern)
+    )
     total = hashlib.sha256()
     for path in sorted(Path(base).glob(str(rest))):
         status = path.stat()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
@@ -85,8 +86,10 @@ def _rows_with_labels(
 
 def _periods(times: pd.Series) -> tuple[int, ...]:
     """Return the numbers of rows in a step, a day and a week, for the usual step of the table."""
-    steps = times.drop_duplicates().diff().dropna()
-    if steps.empty or steps.median() <= timedelta(0):
+    moments = times.drop_duplicates().to_numpy(dtype="datetime64[us]").astype(np.int64)
+    steps = np.diff(moments) / 1e6
+    if not len(steps) or np.median(steps) <= 0:
         return (1,)
-    step = steps.median()
-    return tuple(sorted({1, *(max(1, round(length / step)) for length in (DAY, WEEK))}))
+    step = float(np.median(steps))
+    counts = (max(1, round(length.total_seconds() / step)) for length in (DAY, WEEK))
+    return tuple(sorted({1, *counts}))

@@ -1,6 +1,7 @@
 """How a property of an asset becomes an asset check."""
 
 from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
@@ -48,8 +49,8 @@ def asset_property(
 
 
 def warn_unless(
-    holds: bool,  # noqa: FBT001
-    metadata: dict[str, object],
+    holds: bool,
+    metadata: dict[str, Any],
 ) -> dg.AssetCheckResult:
     """Return a result that warns, and never stops a run, when the property does not hold."""
     return dg.AssetCheckResult(passed=holds, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)

@@ -46,9 +46,7 @@ def enter_project() -> Path:
 def open_workspace() -> Workspace:
     """Return the workspace that the environment names."""
     resource = WorkspaceResource.from_environment()
-    return Workspace(
-        Path(resource.home), lake_url=resource.lake_url, state_url=resource.state_url
-    )
+    return Workspace(Path(resource.home), lake_url=resource.lake_url, state_url=resource.state_url)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Commands that make things: materialise, rebuild, serve."""
 
-import logging
 import time
 from datetime import UTC, datetime
 from typing import Annotated
@@ -38,10 +37,11 @@ def materialize(
     if job not in JOBS:
         message = f"There is no job {job!r}. {nearest(job, JOBS)}"
         raise DeclarationError(message)
-    logging.getLogger("dagster").setLevel(logging.ERROR)
     with open_runner(problem) as runner:
         window = _window(whole_history(runner.declared), runner.declared.problem, start, end)
-        console.print(f"{problem}: {job}, {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}")
+        console.print(
+            f"{problem}: {job}, {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
+        )
         began = time.monotonic()
         with console.status("materialising"):
             result = runner.run(job, window, raise_on_error=False)
@@ -57,7 +57,9 @@ def materialize(
         console.print(table)
         seconds = time.monotonic() - began
     if not result.success:
-        console.print(f"[bold red]failed[/] after {seconds:.0f} s. Mend what is named above, and run again.")
+        console.print(
+            f"[bold red]failed[/] after {seconds:.0f} s. Mend what is named above, and run again."
+        )
         raise typer.Exit(1)
     console.print(f"[bold green]done[/] in {seconds:.0f} s. Next: ml-assets status {problem}")
 
@@ -78,11 +80,13 @@ def reproduce(
         version = serving.version
     with duckdb.connect() as connection, console.status(f"rebuilding {version}"):
         connection.execute("SET TimeZone = 'UTC'")
-        rebuilt = rebuild(connection, workspace, declared, stored_version(workspace, problem, version))
+        rebuilt = rebuild(
+            connection, workspace, declared, stored_version(workspace, problem, version)
+        )
     if not rebuilt.equal:
         console.print(
-            f"[bold red]different[/]: {rebuilt.different} of {rebuilt.rows} predictions of {version} "
-            f"differ, the first by {rebuilt.largest:g}. {rebuilt.explanation}"
+            f"[bold red]different[/]: {rebuilt.different} of {rebuilt.rows} predictions of "
+            f"{version} differ, the first by {rebuilt.largest:g}. {rebuilt.explanation}"
         )
         raise typer.Exit(1)
     console.print(

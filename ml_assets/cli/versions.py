@@ -63,7 +63,9 @@ def champion(
     entry = workspace.ledger.champion(problem, moment)
     if entry is None:
         when = f"at {moment}" if moment else "yet"
-        console.print(f"No version of {problem} serves {when}. Next: ml-assets materialize {problem}")
+        console.print(
+            f"No version of {problem} serves {when}. Next: ml-assets materialize {problem}"
+        )
         raise typer.Exit(1)
     stored = stored_version(workspace, problem, entry.version)
     console.print(f"[bold]{entry.version}[/] ({entry.event} {entry.at:%Y-%m-%d %H:%M} UTC)")
@@ -83,7 +85,9 @@ def promote(
     console, workspace = Console(), open_workspace()
     stored = stored_version(workspace, problem, version)
     if stored.release is None:
-        message = f"{version} was never packaged: the gates kept it out. Train a new cutoff instead."
+        message = (
+            f"{version} was never packaged: the gates kept it out. Train a new cutoff instead."
+        )
         raise LedgerError(message)
     folder = workspace.artefacts.folder(stored.release)
     with console.status("packing, starting and asking"):
@@ -102,7 +106,9 @@ def promote(
         details={"bento": tag},
         now=datetime.now(tz=UTC),
     )
-    console.print(f"{entry.version} serves, revision {deployed.revision}. Undo: ml-assets rollback {problem}")
+    console.print(
+        f"{entry.version} serves, revision {deployed.revision}. Undo: ml-assets rollback {problem}"
+    )
 
 
 def rollback(
@@ -118,7 +124,8 @@ def rollback(
         workspace, problem, target, event="rolled_back", reason=reason, now=datetime.now(tz=UTC)
     )
     console.print(
-        f"{entry.version} serves again, revision {deployed.revision}. Next: ml-assets status {problem}"
+        f"{entry.version} serves again, revision {deployed.revision}. "
+        f"Next: ml-assets status {problem}"
     )
 
 
@@ -141,7 +148,11 @@ def _served_before(problem: str) -> str:
     workspace = open_workspace()
     current = workspace.ledger.champion(problem)
     for entry in reversed(workspace.ledger.entries(problem)):
-        if current and entry.event in {"promoted", "rolled_back"} and entry.version != current.version:
+        if (
+            current
+            and entry.event in {"promoted", "rolled_back"}
+            and entry.version != current.version
+        ):
             return entry.version
     message = f"No other version of {problem!r} has served, so there is nothing to go back to."
     raise LedgerError(message)

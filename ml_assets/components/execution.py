@@ -14,6 +14,7 @@ from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.workspace import Workspace
 
+
 @dataclass(frozen=True)
 class ProblemRunner:
     """Materialises parts of one problem's graph.
@@ -22,11 +23,13 @@ class ProblemRunner:
         declared: The problem.
         workspace: Where everything is written.
         instance: Dagster's own record of runs.
+        log_level: What Dagster says on the console.
     """
 
     declared: DeclaredProblem
     workspace: Workspace
     instance: dg.DagsterInstance
+    log_level: str = "ERROR"
 
     @cached_property
     def definitions(self) -> dg.Definitions:
@@ -66,6 +69,7 @@ class ProblemRunner:
             instance=self.instance,
             tags={**range_tags(self.declared, window), **(tags or {})},
             asset_selection=selection,
+            run_config={"loggers": {"console": {"config": {"log_level": self.log_level}}}},
             raise_on_error=raise_on_error,
         )
 

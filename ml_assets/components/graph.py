@@ -17,7 +17,7 @@ from ml_assets.assets.landed_files import landed_files
 from ml_assets.assets.models import baseline_models, candidate_models
 from ml_assets.assets.predictions import predictions
 from ml_assets.assets.production import performance_report, prediction_log, production_profile
-from ml_assets.assets.raw_data import comes_in_files, raw_data
+from ml_assets.assets.raw_data import raw_data
 from ml_assets.assets.reference_table import reference_table
 from ml_assets.assets.scoreboard import has_truth, scoreboard
 from ml_assets.assets.training_set import training_set
@@ -41,6 +41,7 @@ from ml_assets.checks.no_leaking_column import no_leaking_column
 from ml_assets.checks.no_long_gap import no_long_gap
 from ml_assets.checks.one_row_per_validated_row import one_row_per_validated_row
 from ml_assets.checks.volume_as_usual import volume_as_usual
+from ml_assets.core.problem import FilesSource
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.label_tables import labels_stream
 from ml_assets.storage.landing import rows_stream
@@ -86,7 +87,7 @@ def problem_graph(declared: DeclaredProblem) -> dg.Definitions:
     ]
     names = {key.path[-1] for asset in assets for key in asset.keys}
     jobs = [job_of(declared, name, names) for name in JOBS]
-    files = comes_in_files(rows_stream(declared))
+    files = rows_stream(declared).comes_in_files
     return dg.Definitions(
         assets=assets,
         asset_checks=[
@@ -100,12 +101,18 @@ def problem_graph(declared: DeclaredProblem) -> dg.Definitions:
             *([retraining_schedule(declared)] if declared.problem.retraining.cron else []),
         ],
         sensors=[
-            *([new_files_sensor(declared)] if files else []),
+            *_file_sensors(declared),
             production_profile_sensor(declared),
             drift_sensor(declared),
             failure_sensor(declared, jobs),
         ],
     )
+
+
+def _file_sensors(declared: DeclaredProblem) -> Iterator[dg.SensorDefinition]:
+    source = declared.problem.source
+    if isinstance(source, FilesSource):
+        yield new_files_sensor(declared, source)
 
 
 def _source(declared: DeclaredProblem) -> Iterator[dg.AssetsDefinition]:
@@ -115,6 +122,6 @@ def _source(declared: DeclaredProblem) -> Iterator[dg.AssetsDefinition]:
     if own is not None:
         streams.append((own, "landed_label_files"))
     for stream, files in streams:
-        if comes_in_files(stream):
+        if stream.comes_in_files:
             yield landed_files(declared, stream, name=files)
         yield raw_data(declared, stream, files=files)

@@ -86,9 +86,10 @@ class Contract:
     @classmethod
     def from_json(cls, columns: list[dict[str, Any]]) -> Self:
         """Build the contract that ``to_json`` described."""
-        return cls(
-            tuple(
-                Column(**{**column, "allowed": column["allowed"] and tuple(column["allowed"])})
-                for column in columns
-            )
-        )
+        return cls(tuple(_column(values) for values in columns))
+
+
+def _column(values: dict[str, Any]) -> Column:
+    allowed = values["allowed"]
+    plain: dict[str, Any] = {**values, "allowed": None if allowed is None else tuple(allowed)}
+    return Column(**plain)

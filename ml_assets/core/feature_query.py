@@ -213,14 +213,15 @@ def _canonical(frame: pd.DataFrame, identity: Sequence[str]) -> FeatureRows:
             frame[name] = rounded(column.to_numpy(dtype="float64", na_value=np.nan))
             kinds = numeric
         else:
-            frame[name] = _texts(column)
+            frame[name] = as_texts(column)
             kinds = categorical
         if not baseline:
             kinds.append(str(name))
     return FeatureRows(frame, tuple(numeric), tuple(categorical))
 
 
-def _texts(column: pd.Series) -> pd.Series:
+def as_texts(column: pd.Series) -> pd.Series:
+    """Return values as text, None where missing."""
     present = column.notna()
     texts = pd.Series(None, index=column.index, dtype=object)
     texts[present] = column[present].map(str)

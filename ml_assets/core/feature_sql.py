@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -86,7 +87,7 @@ def _parsed(sql: str) -> exp.Query:
     return statements[0]
 
 
-def _line(node: exp.Expression) -> int | None:
+def _line(node: Any) -> int | None:  # noqa: ANN401  any node of sqlglot's tree
     # sqlglot keeps positions on identifiers: take the first one below the node.
     for below in node.walk():
         line = below.meta.get("line")

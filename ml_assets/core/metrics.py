@@ -84,7 +84,7 @@ def row_loss(metric: str, y: np.ndarray, predictions: Predictions) -> FloatArray
         case "rmse":
             return _residual(y, predictions) ** 2
         case "accuracy":
-            return (predictions.values != y).astype(np.float64)  # noqa: PD011 - no frame
+            return (predictions.values != y).astype(np.float64)
         case "log_loss":
             chosen = _probabilities(metric, predictions)[np.arange(len(y)), _codes(y, predictions)]
             return -np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1.0))
@@ -138,7 +138,7 @@ def terms(
             if no_change is None:
                 message = "temporal_kappa needs the predictions of the baseline 'persistence'."
                 raise DataError(message)
-            return np.column_stack([predictions.values == y, no_change == y]).astype(np.float64)  # noqa: PD011
+            return np.column_stack([predictions.values == y, no_change == y]).astype(np.float64)
         case _:
             message = f"Unknown metric {metric!r}. {nearest(metric, METRICS)}"
             raise DataError(message)
@@ -222,7 +222,7 @@ def _confusions(y: np.ndarray, predictions: Predictions) -> FloatArray:
     classes = predictions.classes[-1:] if len(predictions.classes) == 2 else predictions.classes
     columns = []
     for label in classes:
-        true, predicted = y == label, predictions.values == label  # noqa: PD011
+        true, predicted = y == label, predictions.values == label
         columns += [true & predicted, true.astype(np.int8) + predicted]
     return np.column_stack(columns).astype(np.float64)
 

@@ -56,10 +56,9 @@ class ModelVersion:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Build the version that ``to_json`` described."""
-        return cls(
-            **{
-                **values,
-                "cutoff": datetime.fromisoformat(values["cutoff"]),
-                "configuration": Configuration.from_json(values["configuration"]),
-            }
-        )
+        plain: dict[str, Any] = {
+            **values,
+            "cutoff": datetime.fromisoformat(values["cutoff"]),
+            "configuration": Configuration.from_json(values["configuration"]),
+        }
+        return cls(**plain)

@@ -103,9 +103,7 @@ def _spent(retraining: Retraining, *, now: datetime, trainings: Sequence[Trainin
     )
 
 
-def _unfit(
-    retraining: Retraining, episode: Episode, *, champion: str
-) -> str | None:
+def _unfit(retraining: Retraining, episode: Episode, *, champion: str) -> str | None:
     """Return why an episode, however bad, is not to be answered now; None if it is."""
     if not retraining.on_drift:
         return "retraining.on_drift is off: drift alerts, and does not retrain."

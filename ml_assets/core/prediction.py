@@ -97,7 +97,7 @@ class Predictor:
             return Refused(422, faults)
         predictions = self._predict(self._model, inputs, self.release.task)
         regression = self.release.task == "regression"
-        values, probabilities = predictions.values, predictions.probabilities  # noqa: PD011
+        values, probabilities = predictions.values, predictions.probabilities
         numbers = values if regression else probabilities
         if numbers is not None and not np.isfinite(numbers).all():
             message = "The model gives no finite number: a value is far outside what it has seen."

@@ -1,6 +1,5 @@
 """The rows a model may learn from at a cutoff."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
@@ -48,6 +47,6 @@ class TrainingSet:
         """The target's values."""
         return self.frame[self.target].to_numpy()
 
-    def rows(self, positions: Sequence[int] | np.ndarray) -> Self:
+    def rows(self, positions: np.ndarray) -> Self:
         """Return the set with some of its rows, by position."""
         return replace(self, frame=self.frame.iloc[positions].reset_index(drop=True))

@@ -93,8 +93,8 @@ class DeclaredProblem:
             wanted["label.column"] = (problem.label.column,)
         elif problem.label.column in names:
             yield (
-                f"{self.folder / CONTRACT_FILE} holds {problem.label.column!r}, but the label has a "
-                "source of its own (label.source). Remove it from one of the two."
+                f"{self.folder / CONTRACT_FILE} holds {problem.label.column!r}, but the label has "
+                "a source of its own (label.source). Remove it from one of the two."
             )
         for field, columns in wanted.items():
             for column in columns:

@@ -126,7 +126,9 @@ def episodes(workspace: Workspace, declared: DeclaredProblem, version: str) -> l
         return []
     rows = workspace.lake.read(name).to_pylist()
     verdicts = [
-        VerdictRow(row["window_start"], row["state"], row["severity"], tuple(json.loads(row["columns"])))
+        VerdictRow(
+            row["window_start"], row["state"], row["severity"], tuple(json.loads(row["columns"]))
+        )
         for row in rows
         if row["version"] == version
     ]

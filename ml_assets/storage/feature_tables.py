@@ -36,11 +36,13 @@ def offer_tables(
     lake.register(connection, table_name(declared, "validated_data"), name="lake_validated_data")
     seen = ["event_time", "known_at", *contract.without(*declared.hidden).names]
     columns = ", ".join(quoted(name) for name in dict.fromkeys(seen))
-    _cut(connection, ALL_ROWS, columns, "lake_validated_data", window.start - reach.rows, window)
+    kept = window.widened(before=reach.rows)
+    _cut(connection, ALL_ROWS, columns, "lake_validated_data", kept)
     late = _late_columns(declared)
     lake.register(connection, table_name(declared, "labels"), name="lake_labels", columns=late)
     columns = ", ".join(quoted(name) for name in late if name != "_date")
-    _cut(connection, ALL_LABELS, columns, "lake_labels", window.start - reach.labels, window)
+    kept = window.widened(before=reach.labels)
+    _cut(connection, ALL_LABELS, columns, "lake_labels", kept)
     for name in declared.problem.references:
         lake.register(connection, table_name(declared, f"reference_{name}"), name=name)
 
@@ -60,12 +62,11 @@ def _cut(
     name: str,
     columns: str,
     source: str,
-    start: object,
-    window: Window,
+    kept: Window,
 ) -> None:
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {columns} FROM {source} "
-        f"WHERE event_time >= {literal(start)} AND event_time < {literal(window.end)} "
+        f"WHERE event_time >= {literal(kept.start)} AND event_time < {literal(kept.end)} "
         "ORDER BY event_time"
     )
 

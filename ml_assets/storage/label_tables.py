@@ -71,7 +71,8 @@ def _from_own_source(
     lake.register(connection, table_name(declared, RAW_LABELS), name="raw_labels_all")
     where = place(problem, window, moment="_time").where
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW raw_labels_window AS SELECT * FROM raw_labels_all WHERE {where}"
+        "CREATE OR REPLACE TEMP VIEW raw_labels_window AS "
+        f"SELECT * FROM raw_labels_all WHERE {where}"
     )
     source = stream.source
     select = typed_sql(

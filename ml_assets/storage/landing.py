@@ -6,10 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
-from ml_assets.core.errors import UnreadableFileError
-from ml_assets.core.problem import EventTime, Source
+from ml_assets.core.errors import SourceError, UnreadableFileError
+from ml_assets.core.problem import AddressSource, EventTime, FilesSource, Source
 from ml_assets.core.reading import landing_sql, source_columns
 from ml_assets.core.window import Window, floor, following
 from ml_assets.storage.declared import DeclaredProblem
@@ -41,8 +40,28 @@ class Stream:
     time: EventTime
     columns: tuple[str, ...]
 
-    def opened(self, workspace: Workspace) -> FileSource | RowSource:
-        """Return the reader of the source."""
+    @property
+    def comes_in_files(self) -> bool:
+        """Whether the source is files that are read once, and not asked for each window."""
+        return isinstance(self.source, FilesSource | AddressSource)
+
+    def files(self, workspace: Workspace) -> FileSource:
+        """Return the reader of a source of files."""
+        opened = self._opened(workspace)
+        if not isinstance(opened, FileSource):
+            message = f"{self.table} does not come in files: ask for the rows of a window."
+            raise SourceError(message)
+        return opened
+
+    def rows(self, workspace: Workspace) -> RowSource:
+        """Return the reader of a source that is asked for windows."""
+        opened = self._opened(workspace)
+        if isinstance(opened, FileSource):
+            message = f"{self.table} comes in files: land them first."
+            raise SourceError(message)
+        return opened
+
+    def _opened(self, workspace: Workspace) -> FileSource | RowSource:
         wanted = source_columns(self.time, self.columns)
         return open_source(self.source, root=Path.cwd(), cache=workspace.cache, columns=wanted)
 
@@ -57,13 +76,10 @@ def new_files(
     workspace: Workspace, declared: DeclaredProblem, stream: Stream
 ) -> tuple[FoundFile, ...]:
     """Return the files of a source whose content was not read yet, in the order of their names."""
-    opened = stream.opened(workspace)
-    if not hasattr(opened, "found"):
-        return ()
     known = workspace.files.known(declared.problem.name, stream.table)
     return tuple(
         file
-        for file in opened.found()
+        for file in stream.files(workspace).found()
         if str(file.path) not in known or known[str(file.path)].digest != file.digest
     )
 
@@ -96,7 +112,7 @@ def land_files(
             offset += record.rows or 0
             records.append(record)
         replaced = [known[record.path] for record in records if record.path in known]
-        _merge(connection, workspace, declared, stream, records, replaced)
+        _merge(connection, workspace, declared, stream, records=records, replaced=replaced)
         for record in records:
             workspace.files.record(declared.problem.name, record, stream.table)
         return tuple(records)
@@ -112,8 +128,7 @@ def land_window(
     now: datetime,
 ) -> int:
     """Ask a source for the rows of a window, put them in the lake and return how many there are."""
-    opened = stream.opened(workspace)
-    rows: pa.Table = opened.rows(window)
+    rows = stream.rows(workspace).rows(window)
     connection.register(INCOMING, rows)
     select = landing_sql(
         INCOMING,
@@ -150,7 +165,7 @@ def _read(
     problem = declared.problem
     path = str(file.path)
     try:
-        stream.opened(workspace).read_file(connection, file, name=INCOMING)
+        stream.files(workspace).read_file(connection, file, name=INCOMING)
     except UnreadableFileError as error:
         return FileRecord(path, file.digest, "set_aside", str(error), None, None, None, now)
     select = landing_sql(
@@ -163,7 +178,9 @@ def _read(
         fallback=problem.partitions.start,
         row_offset=offset,
     )
-    connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {LANDED} AS SELECT * FROM ({select}) LIMIT 0")
+    connection.execute(
+        f"CREATE TEMP TABLE IF NOT EXISTS {LANDED} AS SELECT * FROM ({select}) LIMIT 0"
+    )
     connection.execute(f"INSERT INTO {LANDED} {select}")
     connection.execute(f"DROP TABLE {INCOMING}")
     rows, first, last = connection.execute(
@@ -178,6 +195,7 @@ def _merge(
     workspace: Workspace,
     declared: DeclaredProblem,
     stream: Stream,
+    *,
     records: Sequence[FileRecord],
     replaced: Sequence[FileRecord],
 ) -> None:
@@ -202,15 +220,11 @@ def _merge(
     rows = connection.sql(
         f"SELECT * FROM (SELECT * FROM {landed} {restriction}) {kept} ORDER BY _time, _file, _row"
     ).to_arrow_table()
-    workspace.lake.replace(
-        name, rows, dates=placement.dates, predicate=placement.predicate
-    )
+    workspace.lake.replace(name, rows, dates=placement.dates, predicate=placement.predicate)
     connection.execute(f"DROP TABLE IF EXISTS {LANDED}")
 
 
-def touched_window(
-    declared: DeclaredProblem, records: Sequence[FileRecord]
-) -> Window | None:
+def touched_window(declared: DeclaredProblem, records: Sequence[FileRecord]) -> Window | None:
     """Return the whole partitions between the first and the last row of some files."""
     times = [
         moment
@@ -222,4 +236,3 @@ def touched_window(
         return None
     every = declared.problem.partitions.every
     return Window(floor(min(times), every), following(floor(max(times), every), every))
-

@@ -22,7 +22,8 @@ ROLES: dict[str, Role] = {
 def watched_columns(problem: Problem, rows: TrainingSet) -> dict[str, ValueKind]:
     """Return the columns that production profiles hold, with the kind of their values."""
     kinds: dict[str, ValueKind] = dict.fromkeys(rows.numeric, "float")
-    kinds |= dict.fromkeys(rows.categorical, "string")
+    for name in rows.categorical:
+        kinds[name] = "string"
     kinds[PREDICTED] = "float" if problem.task == "regression" else "string"
     return {**kinds, RESIDUAL: "float", ABSOLUTE: "float"}
 
@@ -40,9 +41,7 @@ def with_residuals(
     else:
         wrong = (predicted.astype(str) != truth.astype(str)).astype(float)
         residual = wrong.where(truth.notna())
-    return frame.assign(
-        **{PREDICTED: predicted, RESIDUAL: residual, ABSOLUTE: residual.abs()}
-    )
+    return frame.assign(**{PREDICTED: predicted, RESIDUAL: residual, ABSOLUTE: residual.abs()})
 
 
 def learn_reference(

@@ -33,8 +33,8 @@ def answered_rows(
     operation saw.
 
     Returns:
-        In order of time: ``event_time``, ``version``, ``request_id``, ``row``, the features,
-        ``prediction``, ``truth``, ``residual`` and ``absolute_residual``.
+        In order of time: the keys, ``event_time``, ``version``, ``request_id``, ``row``, the
+        features, ``prediction``, ``truth``, ``residual`` and ``absolute_residual``.
     """
     problem = declared.problem
     target = quoted(problem.label.column)
@@ -43,9 +43,10 @@ def answered_rows(
     lake.register(connection, table_name(declared, "prediction_log"), name="log", columns=empty)
     lake.register(connection, table_name(declared, "labels"), name="truths")
     identity = ", ".join(quoted(name) for name in problem.identity)
+    chosen = "".join(f"l.{quoted(key)}, " for key in keys)
     frame = connection.execute(
         f"""
-        SELECT l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
+        SELECT {chosen}l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
                t.{target} AS truth
         FROM log AS l LEFT JOIN (
             SELECT * FROM truths WHERE known_at <= {literal(window.end)}
@@ -56,8 +57,6 @@ def answered_rows(
         """
     ).df()
     frame["event_time"] = frame["event_time"].astype("datetime64[us, UTC]")
-    features = pd.DataFrame(
-        [json.loads(text) for text in frame.pop("features")], index=frame.index
-    )
+    features = pd.DataFrame([json.loads(text) for text in frame.pop("features")], index=frame.index)
     joined = pd.concat([frame, features], axis=1)
     return with_residuals(problem, joined, truth=frame["truth"], predicted=frame["prediction"])

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml_assets.core.feature_query import literal, quoted
-from ml_assets.core.golden import GoldenRows, tolerance_between
+from ml_assets.core.golden import GoldenRows, request_rows, tolerance_between
 from ml_assets.core.release import (
     CONTRACT_FILE,
     GOLDEN_FILE,
@@ -164,11 +164,9 @@ def _golden_rows(
     inputs = features[list(source.rows.inputs.columns)]
     together = predict(model, inputs, declared.problem.task)
     singly = [predict(model, inputs.iloc[[n]], declared.problem.task) for n in range(len(inputs))]
-    tolerance = tolerance_between(
-        _numbers(*singly), _numbers(together)
-    )
+    tolerance = tolerance_between(_numbers(*singly), _numbers(together))
     return GoldenRows(
-        rows=tuple(_request_rows(connection, declared, features)),
+        rows=_request_rows(connection, declared, features),
         predictions=tuple(_plain(value) for value in together.values),
         probabilities=None
         if together.probabilities is None
@@ -184,24 +182,18 @@ def _numbers(*answers: Any) -> np.ndarray:  # noqa: ANN401
 
 def _request_rows(
     connection: duckdb.DuckDBPyConnection, declared: DeclaredProblem, features: pd.DataFrame
-) -> list[dict[str, Any]]:
+) -> tuple[dict[str, Any], ...]:
     """Return the validated rows behind some features as a request would send them."""
     contract = declared.contract.contract.without(*declared.hidden)
     identity = list(declared.problem.identity)
     connection.register("golden_asked", features[identity].assign(_n=range(len(features))))
     columns = ", ".join(f"v.{quoted(name)}" for name in contract.names)
     same = ", ".join(quoted(name) for name in identity)
-    table = connection.sql(
+    rows = connection.execute(
         f"SELECT v.event_time, {columns} FROM golden_from AS v JOIN golden_asked USING ({same}) "
         "ORDER BY _n"
-    ).to_arrow_table()
-    return [
-        {name: _json(value) for name, value in row.items()} for row in table.to_pylist()
-    ]
-
-
-def _json(value: Any) -> Any:  # noqa: ANN401
-    return value.isoformat() if isinstance(value, datetime) else value
+    ).df()
+    return request_rows(rows, contract)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

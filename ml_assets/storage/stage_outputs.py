@@ -4,7 +4,6 @@ The files are content-addressed artefacts; this keeps the pointer to the newest 
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,7 +34,7 @@ class StageOutputs:
         pointer.parent.mkdir(parents=True, exist_ok=True)
         draft = pointer.with_suffix(f".{uuid4().hex}.tmp")
         draft.write_text(json.dumps({"digest": digest}), "utf-8")
-        os.replace(draft, pointer)
+        draft.replace(pointer)
         return digest
 
     def folder(self, problem: str, cutoff: datetime, stage: str) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.core.errors import DataError
-from ml_assets.core.feature_query import literal, quoted
+from ml_assets.core.feature_query import as_texts, literal, quoted
 from ml_assets.core.problem import Problem
 from ml_assets.core.training_set import BASELINE_PREFIX, TrainingSet
 from ml_assets.storage.declared import DeclaredProblem
@@ -66,7 +66,8 @@ class TrainingRecipe:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Build the recipe that ``to_json`` described."""
-        return cls(**{**values, "cutoff": datetime.fromisoformat(values["cutoff"])})
+        plain: dict[str, Any] = {**values, "cutoff": datetime.fromisoformat(values["cutoff"])}
+        return cls(**plain)
 
 
 def read_training_set(
@@ -147,7 +148,7 @@ def _training_set(
         if pd.api.types.is_float_dtype(frame[name]):
             numeric.append(name)
         else:
-            frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
+            frame[name] = as_texts(frame[name])
             categorical.append(name)
     target = problem.label.column
     if problem.task == "regression":

@@ -80,7 +80,7 @@ class Workspace:
 
     @cached_property
     def profiles(self) -> ProfileStore:
-        """whylogs profiles by problem, version and hour."""
+        """Production profiles by problem, version and hour."""
         return ProfileStore(self.home / "profiles")
 
     @property

@@ -4,10 +4,11 @@ import pytest
 
 from ml_assets.core.inference import Asked
 from ml_assets_tests.cli.drafted import drafted
-from ml_assets_tests.cli.unseen_tables import TABLES
+from ml_assets_tests.cli.entity_tables import ENTITIES
+from ml_assets_tests.cli.unseen_tables import SERIES
 
 
-@pytest.fixture(scope="module", params=TABLES, ids=lambda table: table.__name__)
+@pytest.fixture(scope="module", params=(*SERIES, *ENTITIES), ids=lambda table: table.__name__)
 def case(request, tmp_path_factory):
     table = request.param()
     folder = tmp_path_factory.mktemp("unseen")

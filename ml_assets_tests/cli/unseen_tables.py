@@ -1,9 +1,8 @@
-"""Small tables in the shapes of well-known public ones, with seeded random values."""
+"""Small tables of one series, in the shapes of well-known public ones, with seeded values."""
 
 import gzip
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -27,7 +26,7 @@ class Table:
     extra: dict = field(default_factory=dict)
 
 
-def _chance(seed=0):
+def seeded(seed=0):
     return np.random.default_rng(seed)
 
 
@@ -35,19 +34,19 @@ def _hours(count, start="2014-03-10 18:00"):
     return pd.date_range(start, periods=count, freq="h")
 
 
-def _wave(times, chance, *, scale=10.0):
+def wave(times, chance, *, scale=10.0):
     day = np.sin(2 * np.pi * times.hour.to_numpy() / 24)
     return np.round(scale * (2 + day) + chance.normal(0, 1, len(times)), 2)
 
 
-def _csv(frame, **options):
-    return frame.to_csv(index=False, **options).encode()
+def csv_bytes(frame, **options):
+    return frame.tocsv_bytes(index=False, **options).encode()
 
 
 def air_quality():
-    chance, times = _chance(), _hours(1200)
+    chance, times = seeded(), _hours(1200)
     rows = []
-    for moment, value in zip(times, _wave(times, chance), strict=True):
+    for moment, value in zip(times, wave(times, chance), strict=True):
         broken = chance.random() < 0.04
         comma = lambda number: f"{number:.1f}".replace(".", ",")  # noqa: E731
         rows.append(
@@ -66,27 +65,27 @@ def air_quality():
 
 
 def beijing():
-    chance, times = _chance(1), _hours(1500, "2010-01-01")
+    chance, times = seeded(1), _hours(1500, "2010-01-01")
     frame = pd.DataFrame(
         {
             "No": np.arange(1, 1501), "year": times.year, "month": times.month,
             "day": times.day, "hour": times.hour,
-            "pm2.5": np.where(chance.random(1500) < 0.05, None, _wave(times, chance).round()),
+            "pm2.5": np.where(chance.random(1500) < 0.05, None, wave(times, chance).round()),
             "DEWP": chance.integers(-20, 20, 1500), "TEMP": chance.normal(5, 4, 1500).round(1),
             "cbwd": chance.choice(["NW", "SE", "cv", "NE"], 1500),
         }
     )  # fmt: skip
     return Table(
-        "PRSA_data.csv", _csv(frame, na_rep="NA"), "pm2.5", "regression",
+        "PRSA_data.csv", csv_bytes(frame, na_rep="NA"), "pm2.5", "regression",
         ("year", "month", "day", "hour"), "%Y %m %d %H",
         features=("dewp", "temp", "cbwd"), not_features=("no",), extra={"null_words": ("", "NA")},
     )  # fmt: skip
 
 
 def household():
-    chance = _chance(2)
+    chance = seeded(2)
     times = pd.date_range("2006-12-16 17:24", periods=4000, freq="min")
-    power = _wave(times, chance)
+    power = wave(times, chance)
     volts = (240 + chance.normal(0, 2, 4000)).round(2)
     rows = [
         f"{moment:%d/%m/%Y};{moment:%H:%M:%S};" + ("?;?;" if at % 97 == 3 else f"{p};{v};")
@@ -102,24 +101,24 @@ def household():
 
 
 def appliances():
-    chance = _chance(3)
+    chance = seeded(3)
     times = pd.date_range("2016-01-11 17:00", periods=4000, freq="10min")
     frame = pd.DataFrame(
         {
             "date": times.strftime("%Y-%m-%d %H:%M:%S"),
             "Appliances": (np.exp(chance.normal(4, 0.7, 4000))).astype(int),
-            "T1": _wave(times, chance), "RH_1": chance.normal(40, 3, 4000).round(3),
+            "T1": wave(times, chance), "RH_1": chance.normal(40, 3, 4000).round(3),
             "rv1": chance.random(4000),
         }
     )  # fmt: skip
     return Table(
-        "energydata_complete.csv", _csv(frame, quoting=1), "Appliances", "regression", ("date",),
-        features=("t1", "rh_1", "rv1"), extra={"skewed": True},
+        "energydata_complete.csv", csv_bytes(frame, quoting=1), "Appliances", "regression",
+        ("date",), features=("t1", "rh_1", "rv1"), extra={"skewed": True},
     )  # fmt: skip
 
 
 def occupancy():
-    chance = _chance(4)
+    chance = seeded(4)
     times = pd.date_range("2015-02-04 17:51", periods=3000, freq="min")
     busy = (times.hour.to_numpy() >= 8) & (times.hour.to_numpy() < 18)
     busy ^= chance.random(3000) < 0.02
@@ -133,53 +132,15 @@ def occupancy():
         },
         index=[str(number) for number in range(1, 3001)],
     )
-    text = frame.to_csv(quoting=2)
+    text = frame.tocsv_bytes(quoting=2)
     return Table(
         "datatest.txt", text.encode(), "Occupancy", "binary", ("date",), every="hour",
         features=("temperature", "light", "humidity_ratio"),
     )  # fmt: skip
 
 
-def stocks():
-    chance = _chance(5)
-    days = pd.bdate_range("2018-01-01", periods=500)
-    parts = [
-        pd.DataFrame(
-            {
-                "Date": days.strftime("%m/%d/%Y"), "Symbol": symbol,
-                "Open": (start + chance.normal(0, 1, 500).cumsum()).round(2),
-                "Volume": chance.integers(1000, 90000, 500),
-                "Up": chance.choice(["yes", "no"], 500),
-            }
-        )
-        for symbol, start in (("AAA", 100), ("BBB", 50), ("CCC", 300), ("DDD", 20))
-    ]  # fmt: skip
-    return Table(
-        "stocks.csv", _csv(pd.concat(parts)), "Up", "binary", ("Date",), "%m/%d/%Y",
-        keys=("symbol",), every="week", features=("open", "volume"),
-    )  # fmt: skip
-
-
-def sensors():
-    chance = _chance(6)
-    start = int(datetime(2023, 5, 1, tzinfo=UTC).timestamp())
-    rows = [
-        {
-            "ts": start + 60 * minute + int(chance.integers(0, 40)), "device": f"00:{node}:b7",
-            "humidity": round(50 + float(chance.normal(0, 3)), 2),
-            "light": bool(chance.random() < 0.5),
-            "temp": round(20 + node + float(chance.normal(0, 1)), 2),
-        }
-        for minute in range(1500) for node in (1, 2, 3)
-    ]  # fmt: skip
-    return Table(
-        "iot.csv", _csv(pd.DataFrame(rows)), "temp", "regression", ("ts",), "epoch_s",
-        keys=("device",), every="hour", features=("humidity", "light"),
-    )  # fmt: skip
-
-
 def json_with_offsets():
-    chance, times = _chance(7), _hours(900, "2022-06-01")
+    chance, times = seeded(7), _hours(900, "2022-06-01")
     lines = [
         json.dumps(
             {
@@ -188,7 +149,7 @@ def json_with_offsets():
                 "holiday": bool(moment.dayofweek == 6),
             }
         )
-        for at, (moment, value) in enumerate(zip(times, _wave(times, chance), strict=True))
+        for at, (moment, value) in enumerate(zip(times, wave(times, chance), strict=True))
     ]  # fmt: skip
     return Table(
         "load.jsonl", "\n".join(lines).encode(), "load", "regression", ("at",),
@@ -197,22 +158,22 @@ def json_with_offsets():
 
 
 def afternoon():
-    chance, times = _chance(8), _hours(900, "2021-01-30 09:00")
+    chance, times = seeded(8), _hours(900, "2021-01-30 09:00")
     frame = pd.DataFrame(
         {
             "Datetime": times.strftime("%m/%d/%Y %I:%M:%S %p"),
-            "Zone 1 (kW)": _wave(times, chance, scale=1000),
+            "Zone 1 (kW)": wave(times, chance, scale=1000),
             "order": chance.integers(0, 500, 900),
         }
     )
     return Table(
-        "zone.csv", _csv(frame), "Zone 1 (kW)", "regression", ("Datetime",),
+        "zone.csv", csv_bytes(frame), "Zone 1 (kW)", "regression", ("Datetime",),
         "%m/%d/%Y %I:%M:%S %p", features=("order_value",),
     )  # fmt: skip
 
 
 def activities():
-    chance, times = _chance(9), _hours(1200, "2020-02-01")
+    chance, times = seeded(9), _hours(1200, "2020-02-01")
     frame = pd.DataFrame(
         {
             "timestamp": (times.astype("int64") // 1_000_000).astype(str),
@@ -222,13 +183,13 @@ def activities():
     )  # fmt: skip
     frame["code"] = frame["activity"].map({"walking": 1, "sitting": 2, "running": 3})
     return Table(
-        "activity.csv", _csv(frame), "activity", "multiclass", ("timestamp",), "epoch_ms",
+        "activity.csv", csv_bytes(frame), "activity", "multiclass", ("timestamp",), "epoch_ms",
         features=("x", "y"), not_features=("code",), extra={"after_event": ("code",)},
     )  # fmt: skip
 
 
 def no_time():
-    chance = _chance(10)
+    chance = seeded(10)
     frame = pd.DataFrame(
         {
             "fixed acidity": chance.normal(8, 1, 1600).round(1),
@@ -238,30 +199,30 @@ def no_time():
         }
     )
     return Table(
-        "winequality-red.csv", _csv(frame, sep=";"), "quality", "multiclass", (),
+        "winequality-red.csv", csv_bytes(frame, sep=";"), "quality", "multiclass", (),
         features=("fixed_acidity", "p_h", "alcohol"),
     )  # fmt: skip
 
 
 def packed_tabs():
-    chance, times = _chance(11), _hours(800, "2019-11-30")
+    chance, times = seeded(11), _hours(800, "2019-11-30")
     frame = pd.DataFrame(
         {
-            "day": times.strftime("%Y%m%d"), "hr": times.hour, "demand": _wave(times, chance),
+            "day": times.strftime("%Y%m%d"), "hr": times.hour, "demand": wave(times, chance),
             "temp": chance.normal(10, 5, 800).round(1), "site": "north",
         }
     )  # fmt: skip
     return Table(
-        "demand.tsv.gz", gzip.compress(_csv(frame, sep="\t")), "demand", "regression",
+        "demand.tsv.gz", gzip.compress(csv_bytes(frame, sep="\t")), "demand", "regression",
         ("day", "hr"), "%Y%m%d %H", features=("temp",), not_features=("site",),
     )  # fmt: skip
 
 
 def columnar():
-    chance, times = _chance(12), _hours(900, "2022-03-01")
+    chance, times = seeded(12), _hours(900, "2022-03-01")
     frame = pd.DataFrame(
         {
-            "time": times.tz_localize("UTC"), "speed": _wave(times, chance),
+            "time": times.tz_localize("UTC"), "speed": wave(times, chance),
             "gust": chance.random(900) * 20, "ok": chance.random(900) < 0.5,
             "serviced": (times - pd.Timedelta(days=3)).floor("D").tz_localize("UTC"),
         }
@@ -273,70 +234,34 @@ def columnar():
 
 
 def shuffled_western():
-    chance, times = _chance(13), _hours(900, "2021-05-13")
+    chance, times = seeded(13), _hours(900, "2021-05-13")
     frame = pd.DataFrame(
         {
-            "Zeitpunkt": times.strftime("%d.%m.%Y %H:%M"), "Größe": _wave(times, chance),
+            "Zeitpunkt": times.strftime("%d.%m.%Y %H:%M"), "Größe": wave(times, chance),
             "Straße": chance.choice(["Hauptstraße", "Höhenweg"], 900),
             "Feuchte (%)": chance.normal(60, 5, 900).round(1),
         }
     ).sample(frac=1, random_state=0)  # fmt: skip
     return Table(
-        "messung.csv", _csv(frame, sep=";", decimal=",").decode().encode("cp1252"), "Größe",
+        "messung.csv", csv_bytes(frame, sep=";", decimal=",").decode().encode("cp1252"), "Größe",
         "regression", ("Zeitpunkt",), "%d.%m.%Y %H:%M", features=("feuchte", "strae"),
         extra={"encoding": "cp1252"},
     )  # fmt: skip
 
 
 def marked():
-    chance = _chance(14)
+    chance = seeded(14)
     months = pd.date_range("1949-01-01", periods=300, freq="MS")
     frame = pd.DataFrame(
         {"Month": months.strftime("%Y-%m"), "#Passengers": chance.integers(100, 600, 300)}
     )
     return Table(
-        "AirPassengers.csv", b"\xef\xbb\xbf" + _csv(frame), "#Passengers", "regression",
+        "AirPassengers.csv", b"\xef\xbb\xbf" + csv_bytes(frame), "#Passengers", "regression",
         ("Month",), "%Y-%m", every="month", extra={"encoding": "utf-8-sig"},
     )  # fmt: skip
 
 
-def shop_items():
-    chance = _chance(15)
-    days = pd.date_range("2013-01-01", periods=200)
-    frame = pd.DataFrame(
-        [
-            (day.strftime("%d-%m-%Y"), store, item, int(chance.integers(0, 300)))
-            for store in range(1, 4) for item in range(1, 6) for day in days
-        ],
-        columns=["date", "store", "item", "sales"],
-    )  # fmt: skip
-    return Table(
-        "train.csv", _csv(frame), "sales", "regression", ("date",), "%d-%m-%Y",
-        keys=("store", "item"), every="week",
-    )  # fmt: skip
-
-
-def orders():
-    chance = _chance(16)
-    minutes = np.sort(chance.integers(0, 60 * 24 * 60, 3000))
-    start = datetime(2024, 1, 1, tzinfo=UTC)
-    times = [start + timedelta(minutes=int(m) // 30 * 30) for m in minutes]
-    frame = pd.DataFrame(
-        {
-            "trans_id": chance.permutation(900000)[:3000],
-            "when": [f"{time:%Y-%m-%d %H:%M}" for time in times],
-            "amount": np.exp(chance.normal(3, 1, 3000)).round(2),
-            "is_fraud": (chance.random(3000) < 0.1).astype(int),
-        }
-    )  # fmt: skip
-    return Table(
-        "orders.csv", _csv(frame), "is_fraud", "binary", ("when",),
-        keys=("trans_id",), features=("amount",),
-    )  # fmt: skip
-
-
-TABLES = (
-    air_quality, beijing, household, appliances, occupancy, stocks, sensors, json_with_offsets,
-    afternoon, activities, no_time, packed_tabs, columnar, shuffled_western, marked, shop_items,
-    orders,
+SERIES = (
+    air_quality, beijing, household, appliances, occupancy, json_with_offsets, afternoon,
+    activities, no_time, packed_tabs, columnar, shuffled_western, marked,
 )  # fmt: skip

@@ -1,6 +1,5 @@
 """`ml-assets demo`: the whole loop in a few minutes, on the embedded plant."""
 
-import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +49,6 @@ def demo(
     workspace = Workspace(home)
     console.print(f"[bold]ml_assets demo[/] scenario [bold]{plan.scenario}[/], in {home}")
     with dg.DagsterInstance.ephemeral() as instance, _progress(console) as progress:
-        logging.getLogger("dagster").setLevel(logging.ERROR)
         runner = ProblemRunner(declared, workspace, instance)
         task = progress.add_task("starting", total=3 + 2 * len(plan.days))
 
@@ -77,7 +75,9 @@ def demo_content(
     onset = score.onset if score else None
     promoted = [event.time for event in travelled.events if event.kind == "promoted"]
     phases = phases_of(outcomes, _phases(plan, onset, promoted))
-    detected = [e.time for e in travelled.events if e.kind == "detected" and e.time > (onset or e.time)]
+    detected = [
+        e.time for e in travelled.events if e.kind == "detected" and e.time > (onset or e.time)
+    ]
     detections = ()
     if onset is not None and onset < plan.production.end:
         delay = score.delay_windows if score else None
@@ -116,9 +116,7 @@ def demo_content(
     )
 
 
-def print_outcome(
-    console: Console, content: DemoContent, outcomes: Outcomes, page: Path
-) -> None:
+def print_outcome(console: Console, content: DemoContent, outcomes: Outcomes, page: Path) -> None:
     """Print the timeline, the table of errors and what to open next."""
     timeline = Table(title="What happened", title_justify="left")
     for column in ("when (UTC)", "what", "detail"):
@@ -131,7 +129,9 @@ def print_outcome(
     phases = list(dict.fromkeys(score.phase for score in content.phases))
     for column in ("policy", *phases, "trainings"):
         errors.add_column(column)
-    cells = {(s.policy, s.phase): f"{s.value:.2f} ({s.low:.2f}-{s.high:.2f})" for s in content.phases}
+    cells = {
+        (s.policy, s.phase): f"{s.value:.2f} ({s.low:.2f}-{s.high:.2f})" for s in content.phases
+    }
     for policy, trainings in outcomes.trainings.items():
         errors.add_row(policy, *(cells.get((policy, p), "") for p in phases), str(trainings))
     console.print(errors)
@@ -166,8 +166,10 @@ def _verdict(travelled: Travelled) -> str:
     if score is None or score.onset is None:
         alarms = score.false_alarms if score else 0
         return f"Nothing changed, {alarms} windows raised an alarm, {promotions} models replaced."
-    seen = "was not seen" if score.delay_windows is None else (
-        f"was seen in the {_ordinal(score.delay_windows)} window"
+    seen = (
+        "was not seen"
+        if score.delay_windows is None
+        else (f"was seen in the {_ordinal(score.delay_windows)} window")
     )
     return f"The change {seen}; {travelled.retrainings} retrainings, {promotions} promoted."
 

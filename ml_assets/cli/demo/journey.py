@@ -109,7 +109,7 @@ def _live(
     _note_detection(runner, travelled)
     decision = decide_now(workspace, declared, now=now)
     if decision.retrain:
-        _retrain(runner, now, client, travelled, decision.reason, tell)
+        _retrain(runner, now, client, travelled, reason=decision.reason, tell=tell)
 
 
 def _note_detection(runner: ProblemRunner, travelled: Travelled) -> None:
@@ -122,9 +122,7 @@ def _note_detection(runner: ProblemRunner, travelled: Travelled) -> None:
         if detail not in known:
             end = episode.opened + runner.declared.problem.monitoring.window
             what = f"drift seen in {columns} ({episode.severity})"
-            travelled.events.append(
-                DemoEvent(time=end, what=what, detail=detail, kind="detected")
-            )
+            travelled.events.append(DemoEvent(time=end, what=what, detail=detail, kind="detected"))
 
 
 def _retrain(
@@ -132,6 +130,7 @@ def _retrain(
     now: datetime,
     client: httpx.Client,
     travelled: Travelled,
+    *,
     reason: str,
     tell: Tell,
 ) -> None:

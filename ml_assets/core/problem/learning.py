@@ -79,7 +79,7 @@ class Baseline(Declaration):
     def _has_a_period_if_seasonal(self) -> Self:
         if (self.kind == "seasonal") != (self.period is not None):
             message = (
-                "A baseline of kind 'seasonal' needs a 'period' (such as P7D); others have none."
+                "A baseline of kind 'seasonal' needs a 'period' such as P7D; others have none."
             )
             raise ValueError(message)
         return self
@@ -103,7 +103,9 @@ class Interval(Declaration):
     @model_validator(mode="after")
     def _is_an_interval(self) -> Self:
         if self.high <= self.low or (self.log and self.low <= 0):
-            message = f"Search bounds need low < high (and low > 0 if log), found {self.low}..{self.high}."
+            message = (
+                f"Search bounds need low < high, and low > 0 if log; found {self.low}..{self.high}."
+            )
             raise ValueError(message)
         return self
 

@@ -9,7 +9,9 @@ class Readings(pa.DataFrameModel):
 
     rig: Series[str] = pa.Field(description="Identifier of the rig.")
     load: Series[str] = pa.Field(
-        isin=["light", "normal", "heavy"], nullable=True, description="Class of the load it carries."
+        isin=["light", "normal", "heavy"],
+        nullable=True,
+        description="Class of the load it carries.",
     )
     amplitude_mm: Series[float] = pa.Field(
         ge=0, le=200, nullable=True, description="Peak displacement of the observed cycle, mm."

@@ -1,0 +1,1 @@
+"""Problems over real tables, one folder each, as a user would write them."""
