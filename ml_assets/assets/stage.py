@@ -12,8 +12,8 @@ from ml_assets.storage.declared import DeclaredProblem
 
 KEY_FORMATS = {"hour": "%Y-%m-%d-%H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m-%d"}
 CRONS = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 1", "month": "0 0 1 * *"}
-# "Everything before": partitions that do not exist are allowed.
-ALL_BEFORE = -100_000
+# "Everything before", about 55 years or more: partitions that do not exist are allowed.
+ALL_BEFORE = {"hour": 480_000, "day": 20_000, "week": 2_900, "month": 660}
 
 
 def partitions_of(problem: Problem) -> dg.TimeWindowPartitionsDefinition:
@@ -47,12 +47,13 @@ def key_of(problem: Problem, asset: str) -> dg.AssetKey:
     return dg.AssetKey([problem.name, asset])
 
 
-def before(problem: Problem, asset: str, *, partitions: int = ALL_BEFORE) -> dg.AssetDep:
-    """Return a dependency on a partition and on those before it."""
+def before(problem: Problem, asset: str, *, partitions: int | None = None) -> dg.AssetDep:
+    """Return a dependency on a partition and on some, or all, of those before it."""
+    back = ALL_BEFORE[problem.partitions.every] if partitions is None else partitions
     return dg.AssetDep(
         key_of(problem, asset),
         partition_mapping=dg.TimeWindowPartitionMapping(
-            start_offset=-abs(partitions), allow_nonexistent_upstream_partitions=True
+            start_offset=-back, allow_nonexistent_upstream_partitions=True
         ),
     )
 

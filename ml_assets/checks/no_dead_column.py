@@ -13,14 +13,16 @@ from ml_assets.storage.placement import place
 from ml_assets.storage.workspace import Workspace
 
 MIN_ROWS = 20
+# Shorter stretches are the nature of a column: a holiday flag is 0 for weeks.
+LEAST_DAYS, LEAST_SHARE = 3, 0.3
 
 
 def no_dead_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
     """Every column varies: none is constant or empty for a whole stretch of partitions.
 
-    A column that is constant within a partition of 20 rows or more, in at least three partitions
-    in a row and always at the same value, is dead for that stretch. Columns that are dead over
-    the whole run, and dates on which a column dies or comes alive, are named.
+    A column that stands at one value over at least three days of 20 rows or more, and over at
+    least 30 % of the run, is dead for that stretch. Columns that are dead over the whole run are
+    named, and so are the dates on which one dies or comes alive.
     """
 
     def judge(
@@ -28,9 +30,11 @@ def no_dead_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
     ) -> dg.AssetCheckResult:
         table = table_name(declared, "column_statistics")
         workspace.lake.register(connection, table, name="statistics")
+        start, end = place(declared.problem, window).dates
         days = connection.execute(
             'SELECT _date, "column", (missing = rows OR "distinct" = 1) AS still, low '
-            f"FROM statistics WHERE {place(declared.problem, window).where} AND rows >= {MIN_ROWS} "
+            f"FROM statistics WHERE _date >= DATE '{start}' AND _date < DATE '{end}' "
+            f"AND rows >= {MIN_ROWS} "
             'ORDER BY "column", _date'
         ).df()
         dead, changes = dead_stretches(days)
@@ -43,39 +47,33 @@ def no_dead_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
 
 
 def dead_stretches(days: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Return the columns that never vary, and the dates on which one starts or stops to vary.
+    """Return the columns that never vary, and the dates on which one dies or comes alive.
 
     Args:
-        days: Columns ``_date``, ``column``, ``still`` and ``low``, by column in order of date.
+        days: Columns ``_date``, ``column``, ``still`` (no variation on that day) and ``low`` (the
+            value it stood at), by column in order of date.
     """
     dead, changes = [], []
     for name, column in days.groupby("column", sort=True):
-        still = column["still"].to_numpy(dtype=bool) & _same_value(column["low"])
-        if still.all() and len(still) > 2:
-            dead.append(str(name))
-            continue
         dates = column["_date"].to_numpy()
-        for start, end in _runs(still):
+        for start, end in _constant_runs(column["still"].to_numpy(dtype=bool), column["low"]):
+            if end - start == len(dates) and end - start >= LEAST_DAYS:
+                dead.append(str(name))
+                continue
+            if end - start < max(LEAST_DAYS, LEAST_SHARE * len(dates)):
+                continue
             if start > 0:
                 changes.append(f"{name} stands still from {str(dates[start])[:10]}")
-            if end < len(still):
+            if end < len(dates):
                 changes.append(f"{name} comes alive on {str(dates[end])[:10]}")
     return dead, changes
 
 
-def _same_value(low: pd.Series) -> np.ndarray:
-    """Return whether a day's value equals that of the day before or after it."""
-    same = (low == low.shift()) | (low == low.shift(-1)) | low.isna()
-    return same.to_numpy(dtype=bool)
-
-
-def _runs(still: np.ndarray, *, least: int = 3) -> list[tuple[int, int]]:
-    runs, start = [], None
-    for position, value in enumerate([*still, False]):
-        if value and start is None:
-            start = position
-        elif not value and start is not None:
-            if position - start >= least:
-                runs.append((start, position))
-            start = None
-    return runs
+def _constant_runs(still: np.ndarray, low: pd.Series) -> list[tuple[int, int]]:
+    """Return the stretches (start, end) of days that stand at one and the same value."""
+    values = low.to_numpy(dtype=float)
+    same = (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
+    joined = still[1:] & still[:-1] & same
+    starts = [0, *(np.flatnonzero(~joined) + 1).tolist()]
+    ends = [*starts[1:], len(still)]
+    return [(start, end) for start, end in zip(starts, ends, strict=True) if still[start]]

@@ -88,9 +88,9 @@ def _probes(
     groups = [frame[key] for key in keys]
     for period in periods:
         if groups:
-            previous = values.groupby(groups, sort=False).transform(
-                lambda column, period=period: column.shift().rolling(period).mean()
-            )
+            shifted = values.groupby(groups, sort=False).shift()
+            means = shifted.groupby(groups, sort=False).rolling(period).mean()
+            previous = means.droplevel(list(range(len(groups)))).reindex(values.index)
         else:
             previous = values.shift().rolling(period).mean()
         words = "its previous value" if period == 1 else f"the mean of its {period} previous values"

@@ -40,7 +40,7 @@ def wave(times, chance, *, scale=10.0):
 
 
 def csv_bytes(frame, **options):
-    return frame.tocsv_bytes(index=False, **options).encode()
+    return frame.to_csv(index=False, **options).encode()
 
 
 def air_quality():
@@ -132,7 +132,7 @@ def occupancy():
         },
         index=[str(number) for number in range(1, 3001)],
     )
-    text = frame.tocsv_bytes(quoting=2)
+    text = frame.to_csv(quoting=2)
     return Table(
         "datatest.txt", text.encode(), "Occupancy", "binary", ("date",), every="hour",
         features=("temperature", "light", "humidity_ratio"),

@@ -36,6 +36,9 @@ class Batch(NamedTuple):
     faults: list[str | None]
 
 
+ROWS_LOOKED_AT = 20
+
+
 @dataclass(frozen=True)
 class Dialect:
     """What separates and encloses fields."""
@@ -96,6 +99,8 @@ def read_delimited(
     blocks = read_lines(path, encoding=form.encoding)
     first = next((block for block in blocks if block), [""])
     header = [field.strip() for field in dialect.split(first[0]) or []]
+    if _has_row_names(header, first[1:], dialect):
+        header = ["", *header]
     check_header(header, path, columns=columns, renames=renames)
     names = matched(header, str(path), columns=columns, renames=renames)
     # Trailing delimiters make columns without a name and without a value: they do not count.
@@ -113,6 +118,13 @@ def read_delimited(
         connection.execute(f"INSERT INTO {quoted(name)} {statement}")
         connection.unregister("_split")
         count += rows.num_rows
+
+
+def _has_row_names(header: list[str], lines: list[str], dialect: Dialect) -> bool:
+    """Say whether the rows start with a name of their own that the header leaves out, as R does."""
+    looked_at = [dialect.split(line) for line in lines[:ROWS_LOOKED_AT] if line.strip()]
+    widths = {len(fields) for fields in looked_at if fields is not None}
+    return widths == {len(header) + 1} and all(header)
 
 
 def _batches(
