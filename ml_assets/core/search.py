@@ -5,7 +5,7 @@ side and each depends on its number alone: the same seed tries the same paramete
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -17,14 +17,10 @@ from threadpoolctl import threadpool_limits
 from ml_assets.core.errors import DataError, DeclarationError
 from ml_assets.core.metrics import loss_value, row_loss
 from ml_assets.core.problem import Candidate, Evaluation, Interval, Problem
+from ml_assets.core.side_by_side import SECONDS_WORTH_PROCESSES, Clock
 from ml_assets.core.splits import Fold, folds, with_several_classes
 from ml_assets.core.training import Configuration, as_known_at, fit, plain_labels, predict
 from ml_assets.core.training_set import TrainingSet
-
-Clock = Callable[[], float]
-
-# Starting worker processes takes about this long. Threads gain nothing: boosting holds the lock.
-_SECONDS_WORTH_PROCESSES = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +173,7 @@ def _run(
     start = clock()
     first = examined.trial(candidate, 0)
     remaining = (clock() - start) * (planned - 1)
-    jobs = examined.problem.search.jobs if remaining > _SECONDS_WORTH_PROCESSES else 1
+    jobs = examined.problem.search.jobs if remaining > SECONDS_WORTH_PROCESSES else 1
 
     def in_time() -> Iterator[Any]:
         for number in range(1, planned):

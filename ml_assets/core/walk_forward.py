@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 
 from ml_assets.core.errors import DataError
 from ml_assets.core.metrics import Predictions
-from ml_assets.core.problem import Problem
+from ml_assets.core.problem import Problem, Task
+from ml_assets.core.side_by_side import side_by_side
 from ml_assets.core.splits import Fold, folds, with_several_classes
 from ml_assets.core.training import Configuration, as_known_at, fit, plain_labels, predict
 from ml_assets.core.training_set import TrainingSet
@@ -101,15 +103,19 @@ def walk_forward(
     y, classes = plain_labels(rows), ()
     if problem.task != "regression":
         classes = tuple(sorted({*plain_labels(training_set).tolist()}))
+    trained = side_by_side(
+        [
+            partial(_trained, configuration, training_set, fold, task=problem.task, seed=seed)
+            for configuration in configurations
+            for fold in steps
+        ],
+        jobs=problem.search.jobs,
+    )
     answers, last_models = [], {}
-    for configuration in configurations:
-        parts = []
-        for fold in steps:
-            known = as_known_at(training_set, fold.train, fold.train_cutoff)
-            model = fit(configuration, known, seed=seed)
-            inputs = training_set.rows(fold.test).inputs
-            parts.append(predict(model, inputs, problem.task).among(classes))
-        last_models[configuration.name] = model
+    for number, configuration in enumerate(configurations):
+        own = trained[number * len(steps) : (number + 1) * len(steps)]
+        parts = [predictions.among(classes) for _, predictions in own]
+        last_models[configuration.name] = own[-1][0]
         everywhere = np.arange(len(y))
         answers.append(
             Answers(
@@ -130,6 +136,20 @@ def walk_forward(
         answers=tuple(answers),
         last_models=last_models,
     )
+
+
+def _trained(
+    configuration: Configuration,
+    training_set: TrainingSet,
+    fold: Fold,
+    *,
+    task: Task,
+    seed: int,
+) -> tuple[Any, Predictions]:
+    """Return the model that was trained before a fold, and its answers for the fold."""
+    known = as_known_at(training_set, fold.train, fold.train_cutoff)
+    model = fit(configuration, known, seed=seed)
+    return model, predict(model, training_set.rows(fold.test).inputs, task)
 
 
 def _steps(problem: Problem, training_set: TrainingSet) -> list[Fold]:

@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from ml_assets.core.side_by_side import side_by_side
 from ml_assets.core.training import Configuration, fit
 from ml_assets.core.training_set import TrainingSet
 from ml_assets.storage.declared import DeclaredProblem
@@ -80,7 +82,10 @@ def fit_and_store(
 ) -> str:
     """Fit each configuration on all rows, store the models and return the artefact's digest."""
     files = {CONFIGURATIONS: as_json([c.to_json() for c in configurations]), **(extra or {})}
-    for configuration in configurations:
-        model = fit(configuration, rows, seed=declared.problem.seed)
+    models = side_by_side(
+        [partial(fit, one, rows, seed=declared.problem.seed) for one in configurations],
+        jobs=declared.problem.search.jobs,
+    )
+    for configuration, model in zip(configurations, models, strict=True):
         files[f"{configuration.name}.skops"] = save(model)
     return workspace.outputs.put(declared.problem.name, rows.cutoff, stage, files)

@@ -37,4 +37,5 @@ def main(task: str, where: str, *rest: str) -> None:
             sys.stdout.write(Artefacts(Path(where)).put_folder(files))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -9,7 +9,7 @@ from ml_assets.core.window import Window
 DAY = timedelta(days=1)
 HISTORY_DAYS = 14
 QUIET_DAYS = 2
-WORN_DAYS = 5
+WORN_DAYS = 4
 
 
 @dataclass(frozen=True)

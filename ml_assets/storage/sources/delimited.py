@@ -22,6 +22,7 @@ from ml_assets.storage.sources.text_lines import read_lines
 from ml_assets.storage.sources.text_table import create_text_table, numbers
 
 MOST_LINES_IN_A_FIELD = 500
+ROWS_LOOKED_AT = 20
 UNCLOSED = "a quote that is not closed"
 WHITE_SPACE = " \t\r\v\f"
 END_OF_FILE = "\x1a"  # Ctrl-Z, which DOS wrote behind the last line
@@ -34,9 +35,6 @@ class Batch(NamedTuple):
     texts: list[str]
     fields: list[list[str] | None]
     faults: list[str | None]
-
-
-ROWS_LOOKED_AT = 20
 
 
 @dataclass(frozen=True)
