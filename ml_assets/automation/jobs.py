@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from ml_assets.assets.stage import key_of, partitions_of
+from ml_assets.assets.stage import key_of
 from ml_assets.storage.declared import DeclaredProblem
 
 DATA = (
@@ -61,7 +61,6 @@ def job_of(declared: DeclaredProblem, name: str, existing: set[str]) -> Any:  # 
         name=f"{problem.name}_{name}",
         selection=dg.AssetSelection.assets(*(key_of(problem, asset) for asset in assets)),
         description=description,
-        partitions_def=partitions_of(problem),
         tags={"ml_assets/problem": problem.name, "ml_assets/job": name},
         executor_def=dg.in_process_executor,
     )

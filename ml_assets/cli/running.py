@@ -103,6 +103,7 @@ def serve(
     """Serve the champion; a promotion or a rollback reaches the server while it runs."""
     enter_project()
     console = Console()
+    declared_problem(problem)
     workspace = open_workspace()
     promoted = [e for e in workspace.ledger.entries(problem) if "bento" in e.details]
     if not promoted:

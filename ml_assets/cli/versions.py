@@ -15,6 +15,7 @@ from ml_assets.storage.bento_validation import validate_bento
 from ml_assets.storage.bentos import build_bento
 from ml_assets.storage.drift_reports import episodes, newest_window_end
 from ml_assets.storage.versions import deploy, stored_version
+from ml_assets.storage.workspace import Workspace
 
 Problem = Annotated[str, typer.Argument(help="Name of the problem.")]
 Reason = Annotated[str, typer.Option(help="Why, for the ledger.")]
@@ -56,8 +57,7 @@ def champion(
     at: Annotated[datetime | None, typer.Option(help="Which one served at this moment.")] = None,
 ) -> None:
     """Say which version serves, or served at a moment, why, and from which data."""
-    enter_project()
-    console, workspace = Console(), open_workspace()
+    workspace, console = _opened(problem), Console()
     moment = at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
     workspace.ledger.verify(problem)
     entry = workspace.ledger.champion(problem, moment)
@@ -81,8 +81,7 @@ def promote(
     reason: Reason = "promoted by hand",
 ) -> None:
     """Let a packaged version serve, after it was started and asked again."""
-    enter_project()
-    console, workspace = Console(), open_workspace()
+    workspace, console = _opened(problem), Console()
     stored = stored_version(workspace, problem, version)
     if stored.release is None:
         message = (
@@ -117,9 +116,8 @@ def rollback(
     reason: Reason = "rolled back by hand",
 ) -> None:
     """Let an earlier version serve again; running servers follow within seconds."""
-    enter_project()
-    console, workspace = Console(), open_workspace()
-    target = version or _served_before(problem)
+    workspace, console = _opened(problem), Console()
+    target = version or _served_before(workspace, problem)
     entry, deployed = deploy(
         workspace, problem, target, event="rolled_back", reason=reason, now=datetime.now(tz=UTC)
     )
@@ -131,8 +129,7 @@ def rollback(
 
 def report(problem: Problem) -> None:
     """Say where the newest evaluation report is, and what the ledger says."""
-    enter_project()
-    console, workspace = Console(), open_workspace()
+    workspace, console = _opened(problem), Console()
     pages = sorted((workspace.home / "reports" / problem).glob("*.html"))
     if not pages:
         console.print(f"No report yet. Next: ml-assets materialize {problem}")
@@ -144,8 +141,14 @@ def report(problem: Problem) -> None:
     console.print(f"Report: [bold]{pages[-1]}[/] (open it in a browser)")
 
 
-def _served_before(problem: str) -> str:
-    workspace = open_workspace()
+def _opened(problem: str) -> Workspace:
+    """Return the project's workspace, after the problem's name was found to exist."""
+    enter_project()
+    declared_problem(problem)
+    return open_workspace()
+
+
+def _served_before(workspace: Workspace, problem: str) -> str:
     current = workspace.ledger.champion(problem)
     for entry in reversed(workspace.ledger.entries(problem)):
         if (

@@ -1,5 +1,6 @@
 """The graph of a problem: its table of contents."""
 
+import warnings
 from collections.abc import Iterator
 
 import dagster as dg
@@ -63,6 +64,14 @@ CHECKS = (
 
 def problem_graph(declared: DeclaredProblem) -> dg.Definitions:
     """Return all that a declared problem yields, in the order in which data flows."""
+    with warnings.catch_warnings():
+        # Backfill policies and partitioned checks are used knowingly: dagster<1.14 is pinned.
+        for category in (dg.BetaWarning, dg.PreviewWarning):
+            warnings.simplefilter("ignore", category)
+        return _graph(declared)
+
+
+def _graph(declared: DeclaredProblem) -> dg.Definitions:
     assets = [
         *_source(declared),
         *(reference_table(declared, name) for name in declared.problem.references),
