@@ -21,6 +21,7 @@ class DetectionScore:
     Attributes:
         onset: When the plant began to change; None in a scenario without change.
         windows: Windows that were judged.
+        quiet_windows: Those of them that were over before anything changed.
         false_alarms: Windows that said drift before anything had changed.
         delay_windows: Windows from the onset up to, and with, the first that said drift; None if
             none did.
@@ -28,6 +29,7 @@ class DetectionScore:
 
     onset: datetime | None
     windows: int
+    quiet_windows: int
     false_alarms: int
     delay_windows: int | None
 
@@ -60,7 +62,8 @@ def detection_score(
     if after and onset is not None:
         starts = sorted({row["window_start"] for row in rows})
         delay = sum(onset < start + length and start <= after[0] for start in starts)
-    return DetectionScore(onset, len(rows), len(before), delay)
+    quiet = sum(onset is None or row["window_start"] + length <= onset for row in rows)
+    return DetectionScore(onset, len(rows), quiet, len(before), delay)
 
 
 def scoreboard(declared: DeclaredProblem) -> dg.AssetsDefinition:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from inspect import cleandoc
 from typing import Any
 
 import dagster as dg
@@ -86,7 +87,7 @@ def declare(
         "group_name": f"{problem.name}_{stage}",
         "kinds": set(kinds),
         "deps": list(deps),
-        "description": description,
+        "description": cleandoc(description or ""),
         "owners": list(problem.owners),
         **partitions,
     }

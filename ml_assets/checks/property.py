@@ -1,6 +1,7 @@
 """How a property of an asset becomes an asset check."""
 
 from collections.abc import Callable
+from inspect import cleandoc
 from typing import Any
 
 import dagster as dg
@@ -32,7 +33,7 @@ def asset_property(
     @dg.asset_check(
         asset=key_of(declared.problem, asset),
         name=of.__name__,
-        description=of.__doc__,
+        description=cleandoc(of.__doc__ or ""),
         blocking=blocking,
         partitions_def=partitions_of(declared.problem),
     )

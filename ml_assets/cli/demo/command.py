@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from scipy.stats import beta
 
+from ml_assets.assets.scoreboard import DetectionScore
 from ml_assets.cli.demo.journey import Travelled, travel
 from ml_assets.cli.demo.plan import Plan, plan_for, with_scenario
 from ml_assets.cli.demo.policies import (
@@ -104,9 +106,7 @@ def demo_content(
         phases=phases,
         events=tuple(travelled.events),
         detections=detections,
-        false_alarms=FalseAlarms(
-            alarms=score.false_alarms if score else 0, windows=score.windows if score else 0
-        ),
+        false_alarms=_false_alarms(score) if score else None,
         paths={"workspace": str(workspace.home), "reports": str(workspace.home / "reports")},
         next_commands=(
             ("make dev", "open the graph in a browser"),
@@ -145,6 +145,14 @@ def print_outcome(console: Console, content: DemoContent, outcomes: Outcomes, pa
     console.print(f"Report: [bold]{page}[/]")
     for command, what in content.next_commands:
         console.print(f"  [bold]{command}[/]  {what}")
+
+
+def _false_alarms(score: DetectionScore) -> FalseAlarms:
+    """Return the rate of alarms before any change, with the exact interval of Clopper-Pearson."""
+    tail, windows, alarms = (1 - CONFIDENCE) / 2, score.quiet_windows, score.false_alarms
+    low = float(beta.ppf(tail, alarms, windows - alarms + 1)) if alarms else 0.0
+    high = float(beta.ppf(1 - tail, alarms + 1, windows - alarms)) if alarms < windows else 1.0
+    return FalseAlarms(alarms=alarms, windows=windows, low=low, high=high)
 
 
 def _phases(plan: Plan, onset: datetime | None, promoted: list[datetime]) -> dict[str, Window]:
