@@ -1,4 +1,5 @@
 import gzip
+import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -125,6 +126,7 @@ def test_header_alone_is_no_rows(tmp_path):
         ("utf-8", "at,site,temp\r1,café,1\r".encode()),
         ("utf-8", gzip.compress("at,site,temp\n1,café,1\n".encode())),
     ],
+    ids=["byte order mark", "cp1252", "utf-16", "old Mac", "packed"],
 )
 def test_text_is_decoded_as_declared(tmp_path, encoding, content):
     [row] = rows_of(tmp_path, content, format={"encoding": encoding})
@@ -208,6 +210,7 @@ PACKED = gzip.compress((HEADER + "1,x,1\n" * 1000).encode())
         ("AT,site,temp\n", "lacks the columns ['at']"),
         ("at,site,temp,temp\n1,x,1,2\n", "several columns called ['temp']"),
     ],
+    ids=itertools.count(),  # contents differ from process to process: gzip writes the time
 )
 def test_unreadable_file_is_set_aside_with_its_reason(tmp_path, content, reason):
     with pytest.raises(UnreadableFileError) as caught:
