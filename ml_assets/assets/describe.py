@@ -15,6 +15,27 @@ def picture(svg: str, *, alt: str = "plot") -> dg.MetadataValue:
     return dg.MetadataValue.md(markdown_image(svg, alt=alt))
 
 
+def result(
+    context: dg.AssetExecutionContext, facts: dict[str, Any], pages: dict[str, Any]
+) -> dg.MaterializeResult:
+    """Return what a run tells: figures on every partition, pictures and pages on the last one.
+
+    Dagster repeats metadata on each partition of a range, and a year of pictures is megabytes.
+
+    Args:
+        context: Of the run.
+        facts: Numbers and short texts.
+        pages: Pictures, tables and documents.
+    """
+    keys = context.partition_keys
+    if len(keys) == 1:
+        return dg.MaterializeResult(metadata={**facts, **pages})
+    context.log_event(
+        dg.AssetObservation(asset_key=context.asset_key, partition=keys[-1], metadata=pages)
+    )
+    return dg.MaterializeResult(metadata=facts)
+
+
 def columns_of(schema: pa.Schema, contract: Contract | None = None) -> dg.TableSchema:
     """Return a table's columns, with the contract's descriptions where it has them."""
     described = {column.name: column.description for column in contract.columns} if contract else {}

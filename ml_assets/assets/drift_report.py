@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from ml_assets.assets.describe import picture, table_facts
+from ml_assets.assets.describe import picture, result, table_facts
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.episodes import Episode
 from ml_assets.reports.thumbnails import sparkline
@@ -53,17 +53,16 @@ def drift_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
         _tell(workspace, declared, judged)
         states = [one.verdict.state for one in judged]
         effects = [_largest_effect(one) for one in judged]
-        drawn = {"largest_effect": picture(sparkline(effects, title="Effect")) if effects else {}}
-        return dg.MaterializeResult(
-            metadata={
-                **table_facts(name, version, len(table), SCHEMA),
-                **{key: value for key, value in drawn.items() if value},
-                "windows": len(judged),
-                "windows_with_drift": states.count("drift"),
-                "windows_without_a_verdict": states.count("insufficient"),
-                "findings": dg.MetadataValue.md(_findings(judged)),
-            }
-        )
+        pages: dict[str, dg.MetadataValue] = {"findings": dg.MetadataValue.md(_findings(judged))}
+        if effects:
+            pages["largest_effect"] = picture(sparkline(effects, title="Largest effect"))
+        facts = {
+            **table_facts(name, version, len(table), SCHEMA),
+            "windows": len(judged),
+            "windows_with_drift": states.count("drift"),
+            "windows_without_a_verdict": states.count("insufficient"),
+        }
+        return result(context, facts, pages)
 
     return _drift_report
 

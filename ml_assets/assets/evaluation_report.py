@@ -10,7 +10,7 @@ import dagster as dg
 import duckdb as engine
 from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.describe import picture
+from ml_assets.assets.describe import picture, result
 from ml_assets.assets.report_content import report_content
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.evaluation import Evaluation, evaluate
@@ -100,7 +100,7 @@ def evaluation_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
         place = workspace.report(problem.name, cutoff)
         write_atomically(place, html)
         write_atomically(place.with_suffix(".md"), card)
-        return dg.MaterializeResult(metadata=_facts(judged, place, card))
+        return result(context, _facts(judged, place), _pages(judged, card))
 
     return _evaluation_report
 
@@ -167,10 +167,9 @@ def _champion(
     return Champion(model, current.version.cutoff), ()
 
 
-def _facts(judged: Judged, place: Path, card: bytes) -> dict[str, Any]:
+def _facts(judged: Judged, place: Path) -> dict[str, Any]:
     evaluation, decision = judged.evaluation, judged.decision
     score = evaluation.score(decision.model, evaluation.primary_metric)
-    shown = [Score(**vars(s)) for s in evaluation.scores if s.metric == evaluation.primary_metric]
     own = {} if score is None else {evaluation.primary_metric: score.value}
     return {
         **own,
@@ -178,6 +177,15 @@ def _facts(judged: Judged, place: Path, card: bytes) -> dict[str, Any]:
         "weighed": decision.model,
         "promote": decision.promote,
         "reason": decision.reason,
+        "report": dg.MetadataValue.path(str(place)),
+        "version": judged.version.name,
+    }
+
+
+def _pages(judged: Judged, card: bytes) -> dict[str, Any]:
+    evaluation, decision = judged.evaluation, judged.decision
+    shown = [Score(**vars(s)) for s in evaluation.scores if s.metric == evaluation.primary_metric]
+    return {
         "scores": picture(
             dot_and_whisker(
                 shown,
@@ -187,9 +195,7 @@ def _facts(judged: Judged, place: Path, card: bytes) -> dict[str, Any]:
             )
         ),
         "gates": dg.MetadataValue.md(_gates(decision)),
-        "report": dg.MetadataValue.path(str(place)),
         "model_card": dg.MetadataValue.md(card.decode()),
-        "version": judged.version.name,
     }
 
 

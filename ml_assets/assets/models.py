@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.search import SearchResult, search
 from ml_assets.core.training import Configuration
@@ -74,24 +75,22 @@ def candidate_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
             connection.execute("SET TimeZone = 'UTC'")
             rows = training_set_at(connection, workspace, declared, window_of(context).end)
         results = {c.name: search(problem, c, rows, seed=problem.seed) for c in problem.candidates}
-        trials = {name: result.to_json() for name, result in results.items()}
+        trials = {name: found.to_json() for name, found in results.items()}
         digest = fit_and_store(
             workspace,
             declared,
             rows,
-            [result.best for result in results.values()],
+            [found.best for found in results.values()],
             stage="candidate_models",
             extra={"trials.json": as_json(trials)},
         )
-        return dg.MaterializeResult(
-            metadata={
-                "candidates": list(results),
-                "rows": len(rows.frame),
-                "trials": sum(len(result.trials) for result in results.values()),
-                "search": dg.MetadataValue.md(_table(results)),
-                "artefact": digest,
-            }
-        )
+        facts = {
+            "candidates": list(results),
+            "rows": len(rows.frame),
+            "trials": sum(len(found.trials) for found in results.values()),
+            "artefact": digest,
+        }
+        return result(context, facts, {"search": dg.MetadataValue.md(_table(results))})
 
     return _candidate_models
 
@@ -99,9 +98,9 @@ def candidate_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
 def _table(results: dict[str, SearchResult]) -> str:
     """Return the best trial of each candidate as Markdown."""
     lines = ["| candidate | trials | loss | parameters | note |", "|---|---|---|---|---|"]
-    for name, result in results.items():
-        best = result.trials[0]
+    for name, found in results.items():
+        best = found.trials[0]
         loss = "not measured" if best.loss is None else f"{best.loss:.5g}"
         params = ", ".join(f"{k}={v}" for k, v in sorted(best.configuration.params.items()))
-        lines.append(f"| {name} | {len(result.trials)} | {loss} | {params} | {result.note} |")
+        lines.append(f"| {name} | {len(found.trials)} | {loss} | {params} | {found.note} |")
     return "\n".join(lines)

@@ -4,7 +4,7 @@ import dagster as dg
 import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.describe import picture, table_facts
+from ml_assets.assets.describe import picture, result, table_facts
 from ml_assets.assets.stage import before, declare, key_of, window_of
 from ml_assets.reports.thumbnails import sparkline
 from ml_assets.storage.declared import DeclaredProblem
@@ -123,14 +123,12 @@ def performance_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
         name = table_name(declared, "performance_report")
         version = workspace.lake.replace(name, table, dates=place(problem, window).dates)
         losses = found.sort_values("_date")["loss"].tolist()
-        drawn = {"loss_by_day": picture(sparkline(losses, title="Loss by day"))} if losses else {}
-        return dg.MaterializeResult(
-            metadata={
-                **table_facts(name, version, len(table), schema),
-                **drawn,
-                "answered": int(found["answered"].sum()),
-                "labelled": int(found["labelled"].sum()),
-            }
-        )
+        pages = {"loss_by_day": picture(sparkline(losses, title="Loss by day"))} if losses else {}
+        facts = {
+            **table_facts(name, version, len(table), schema),
+            "answered": int(found["answered"].sum()),
+            "labelled": int(found["labelled"].sum()),
+        }
+        return result(context, facts, pages)
 
     return _performance_report
