@@ -2,9 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from glob import glob
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -40,7 +42,9 @@ def ingestion_schedule(declared: DeclaredProblem) -> dg.ScheduleDefinition:
     return _ingestion_schedule
 
 
-def new_files_sensor(declared: DeclaredProblem, source: FilesSource) -> dg.SensorDefinition:
+def new_files_sensor(
+    declared: DeclaredProblem, source: FilesSource, *, jobs: Sequence[Any]
+) -> dg.SensorDefinition:
     """Read new, late and restated files, and do again only the partitions that they touch.
 
     A tick lists names, sizes and times of change. Only when these differ from the last tick does
@@ -50,7 +54,7 @@ def new_files_sensor(declared: DeclaredProblem, source: FilesSource) -> dg.Senso
 
     @dg.sensor(
         name=f"{problem.name}_new_files_sensor",
-        target=dg.AssetSelection.key_prefixes(problem.name),
+        jobs=jobs,
         minimum_interval_seconds=30,
         description=new_files_sensor.__doc__,
     )
@@ -64,8 +68,7 @@ def new_files_sensor(declared: DeclaredProblem, source: FilesSource) -> dg.Senso
         if seen != cursor.get("seen"):
             requests.append(
                 dg.RunRequest(
-                    run_key=f"land/{problem.name}/{seen}",
-                    asset_selection=[dg.AssetKey([problem.name, "landed_files"])],
+                    run_key=f"land/{problem.name}/{seen}", job_name=f"{problem.name}_landing"
                 )
             )
         newest = max((at for at, _ in landed), default=None)
@@ -84,16 +87,10 @@ def new_files_sensor(declared: DeclaredProblem, source: FilesSource) -> dg.Senso
 
 def fingerprint(source: FilesSource) -> str:
     """Return what changes when a file comes, goes or is written to; contents are not read."""
-    root = Path.cwd()
-    pattern = Path(source.path)
-    base, rest = (
-        (pattern.anchor or ".", pattern.relative_to(pattern.anchor))
-        if (pattern.is_absolute())
-        else (root, pattern)
-    )
+    paths = glob(source.path, root_dir=Path.cwd(), recursive=True)  # noqa: PTH207  it may be absolute
     total = hashlib.sha256()
-    for path in sorted(Path(base).glob(str(rest))):
-        status = path.stat()
+    for path in sorted(paths):
+        status = Path(path).stat()
         total.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
     return total.hexdigest()[:24]
 

@@ -36,7 +36,9 @@ MONITORING = (
     "labelling_queue",
     "scoreboard",
 )
+LANDING = ("landed_files", "landed_label_files")
 JOBS = {
+    "landing": (LANDING, "Files that are new are read, once each."),
     "data": (DATA, "From the source to features and labels."),
     "training": (TRAINING, "From what was known at a cutoff to a served model."),
     "pipeline": (DATA + TRAINING, "From the source to a served model."),
@@ -52,11 +54,16 @@ def job_of(declared: DeclaredProblem, name: str, existing: set[str]) -> Any:  # 
         declared: The problem.
         name: One of ``JOBS``.
         existing: Names of the problem's assets.
+
+    Returns:
+        The job; None if the problem has none of its assets.
     """
     problem = declared.problem
     wanted, description = JOBS[name]
     references = [f"reference_{reference}" for reference in problem.references]
     assets = [asset for asset in (*wanted, *_with_data(wanted, references)) if asset in existing]
+    if not assets:
+        return None
     return dg.define_asset_job(
         name=f"{problem.name}_{name}",
         selection=dg.AssetSelection.assets(*(key_of(problem, asset) for asset in assets)),

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -95,7 +96,8 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         *([scoreboard(declared)] if has_truth(declared) else []),
     ]
     names = {key.path[-1] for asset in assets for key in asset.keys}
-    jobs = [job_of(declared, name, names) for name in JOBS]
+    found = {name: job_of(declared, name, names) for name in JOBS}
+    jobs = {name: job for name, job in found.items() if job is not None}
     files = rows_stream(declared).comes_in_files
     return dg.Definitions(
         assets=assets,
@@ -103,25 +105,25 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
             *(check(declared) for check in CHECKS),
             *([no_file_set_aside(declared)] if files else []),
         ],
-        jobs=jobs,
+        jobs=list(jobs.values()),
         schedules=[
             ingestion_schedule(declared),
             scoring_schedule(declared),
             *([retraining_schedule(declared)] if declared.problem.retraining.cron else []),
         ],
         sensors=[
-            *_file_sensors(declared),
+            *_file_sensors(declared, jobs),
             production_profile_sensor(declared),
             drift_sensor(declared),
-            failure_sensor(declared, jobs),
+            failure_sensor(declared, list(jobs.values())),
         ],
     )
 
 
-def _file_sensors(declared: DeclaredProblem) -> Iterator[dg.SensorDefinition]:
+def _file_sensors(declared: DeclaredProblem, jobs: dict[str, Any]) -> Iterator[dg.SensorDefinition]:
     source = declared.problem.source
     if isinstance(source, FilesSource):
-        yield new_files_sensor(declared, source)
+        yield new_files_sensor(declared, source, jobs=[jobs["landing"], jobs["data"]])
 
 
 def _source(declared: DeclaredProblem) -> Iterator[dg.AssetsDefinition]:

@@ -1,0 +1,99 @@
+"""Sensors and schedules ask for the runs they should, and record why when they do not."""
+
+import json
+from datetime import UTC, datetime
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from ml_assets.automation.retraining import KIND
+from ml_assets.storage.drift_reports import SCHEMA
+from ml_assets_tests.journeys.test_files import runner, write
+
+__all__ = ["runner"]
+
+
+def tick(runner, name, cursor=None):
+    repository = runner.definitions.get_repository_def()
+    sensor = repository.get_sensor_def(f"{runner.declared.problem.name}_{name}")
+    with dg.build_sensor_context(
+        instance=runner.instance,
+        cursor=cursor,
+        repository_def=repository,
+        resources={"workspace": runner.workspace},
+    ) as context:
+        return sensor.evaluate_tick(context)
+
+
+def test_a_new_file_is_landed_and_then_its_partitions_are_made(runner, tmp_path):
+    write(tmp_path, "a.csv", "m1,2024-01-02,1,2")
+    first = tick(runner, "new_files_sensor")
+    assert [request.job_name for request in first.run_requests] == ["meters_landing"]
+    assert (
+        runner.definitions.resolve_job_def("meters_landing")
+        .execute_in_process(instance=runner.instance)
+        .success
+    )
+    second = tick(runner, "new_files_sensor", first.cursor)
+    (request,) = second.run_requests
+    assert request.job_name == "meters_data"
+    assert request.tags["dagster/asset_partition_range_start"] == "2024-01-02"
+    assert request.tags["dagster/asset_partition_range_end"] == "2024-01-02"
+    third = tick(runner, "new_files_sensor", second.cursor)
+    assert third.run_requests == []
+    assert "No file is new" in third.skip_message
+
+
+def test_the_schedules_ask_for_the_partitions_that_are_over(runner):
+    repository = runner.definitions.get_repository_def()
+    for name, job in (("ingestion", "meters_data"), ("scoring", "meters_scoring")):
+        schedule = repository.get_schedule_def(f"meters_{name}_schedule")
+        context = dg.build_schedule_context(
+            instance=runner.instance, scheduled_execution_time=datetime(2024, 1, 5, tzinfo=UTC)
+        )
+        (request,) = schedule.evaluate_tick(context).run_requests
+        assert (request.job_name or schedule.job_name) == job
+        assert request.tags["dagster/asset_partition_range_end"] == "2024-01-03"
+
+
+def verdict(hour, state, severity=None, columns=()):
+    return {
+        "_date": datetime(2024, 1, 3, tzinfo=UTC).date(),
+        "window_start": datetime(2024, 1, 3, hour, tzinfo=UTC),
+        "version": "v1",
+        "state": state,
+        "severity": severity,
+        "rows": 300,
+        "columns": json.dumps(list(columns)),
+        "findings": "[]",
+    }
+
+
+@pytest.mark.parametrize(
+    ("severity", "asked"), [("retrain", True), ("data_fault", False), ("warn", False)]
+)
+def test_drift_retrains_once_and_a_data_fault_never(runner, severity, asked):
+    workspace = runner.workspace
+    now = datetime(2024, 1, 3, tzinfo=UTC)
+    workspace.ledger.record("meters", "trained", "v1", reason="test", at=now)
+    workspace.ledger.record("meters", "promoted", "v1", reason="test", at=now)
+    rows = [verdict(3, "quiet"), verdict(4, "drift", severity, ["residual"])]
+    workspace.lake.replace("meters/drift_verdicts", pa.Table.from_pylist(rows, schema=SCHEMA))
+    first = tick(runner, "drift_sensor")
+    assert bool(first.run_requests) == asked
+    decided = workspace.decisions.recent("meters", KIND)
+    assert [one.outcome for one in decided] == ["retrain" if asked else "keep"]
+    assert decided[0].reason
+    again = tick(runner, "drift_sensor", first.cursor)
+    assert again.run_requests == []
+    forgotten = tick(runner, "drift_sensor")
+    assert forgotten.run_requests == []
+    assert len(workspace.decisions.recent("meters", KIND)) == 2
+
+
+def test_no_window_no_decision(runner):
+    result = tick(runner, "drift_sensor")
+    assert result.run_requests == []
+    assert "No new window" in result.skip_message
+    assert runner.workspace.decisions.recent("meters", KIND) == []
