@@ -17,6 +17,7 @@ import dagster as dg
 import duckdb
 import numpy as np
 import pandas as pd
+import yaml
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
@@ -50,7 +51,7 @@ def graph(window):
     declared = replace(
         declared, problem=declared.problem.model_copy(update={"partitions": partitions})
     )
-    with TemporaryDirectory() as folder, dg.DagsterInstance.local_temp(folder) as instance:
+    with TemporaryDirectory() as folder, instance_in(folder) as instance:
         runner = ProblemRunner(declared, Workspace(Path(folder) / "home"), instance)
         began = time.perf_counter()
         result = runner.run("pipeline", window, assets=CORE)
@@ -61,6 +62,14 @@ def graph(window):
             if event.is_step_success
         }
     return seconds, steps
+
+
+def instance_in(folder):
+    """Return an instance with the storage of ``dagster.yaml``, in another folder."""
+    storage = yaml.safe_load(Path("dagster.yaml").read_text("utf-8"))["storage"]
+    storage["custom"]["config"]["base_dir"] = folder
+    quiet = {"storage": storage, "telemetry": {"enabled": False}}
+    return dg.DagsterInstance.local_temp(folder, overrides=quiet)
 
 
 CORE = [

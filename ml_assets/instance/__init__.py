@@ -1,0 +1,1 @@
+"""Parts of Dagster's own instance: `dagster.yaml` names them, the code never does."""
