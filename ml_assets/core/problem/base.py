@@ -1,6 +1,6 @@
 """What every part of a declaration has in common."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -29,16 +29,25 @@ class Declaration(BaseModel):
             return declared
         unknown = [str(name) for name in declared if name not in cls.model_fields]
         if unknown:
-            raise ValidationError.from_exception_data(
-                cls.__name__, [_unknown_field(name, cls.model_fields) for name in unknown]
-            )
+            faults = {
+                name: f"Unknown field {name!r}. {nearest(name, cls.model_fields)}"
+                for name in unknown
+            }
+            raise faults_at(faults)
         return declared
 
 
-def _unknown_field(name: str, valid: Iterable[str]) -> InitErrorDetails:
-    # The error bears the field's own place, so that the line shown is the field's.
-    said = ValueError(f"Unknown field {name!r}. {nearest(name, valid)}")
-    return InitErrorDetails(type="value_error", loc=(name,), input=name, ctx={"error": said})
+def faults_at(faults: Mapping[str, str]) -> ValidationError:
+    """Return an error that bears each field's own place, so that the line shown is the field's."""
+    return ValidationError.from_exception_data(
+        "Declaration",
+        [
+            InitErrorDetails(
+                type="value_error", loc=(field,), input=field, ctx={"error": ValueError(said)}
+            )
+            for field, said in faults.items()
+        ],
+    )
 
 
 def _positive(value: timedelta) -> timedelta:

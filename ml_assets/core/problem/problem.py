@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ml_assets.core.errors import nearest
-from ml_assets.core.problem.base import Declaration
+from ml_assets.core.problem.base import Declaration, faults_at
 from ml_assets.core.problem.learning import (
     METRICS,
     ROW_LOSSES,
@@ -94,7 +94,7 @@ class Problem(Declaration):
                 f"evaluation.gap ({gap}) is shorter than label.delay ({label.delay}): a fold "
                 "would be trained on labels that were not known. Lengthen the gap or leave it out."
             )
-            raise ValueError(message)
+            raise faults_at({"gap": message})
         return evaluation
 
     @field_validator("metrics")
