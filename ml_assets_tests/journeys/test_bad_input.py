@@ -207,3 +207,34 @@ def test_a_model_file_that_changed_is_refused_and_named(runner):
     model.write_bytes(model.read_bytes()[:-1] + b"x")
     with pytest.raises(ArtefactError, match=r"is not what was stored: ridge\.skops was changed"):
         runner.run("training", cutoff, assets=["evaluation_report"])
+
+
+def test_a_file_of_labels_is_set_aside_too(runner, tmp_path):
+    (tmp_path / "rows.csv").write_text("meter,at,site,load\nm1,2024-01-01,north,1\n")
+    (tmp_path / "labels_good.csv").write_text("meter,at,demand\nm1,2024-01-01,2\n")
+    (tmp_path / "labels_half.csv").write_bytes(b"meter,at,demand\nm1,2024-01-02,\xff")
+    (tmp_path / "contract.py").write_text(CONTRACT[: CONTRACT.index("    demand")])
+    (tmp_path / "features.sql").write_text(FEATURES)
+    source = {"kind": "files", "path": str(tmp_path / "labels_*.csv")}
+    problem = Problem.model_validate(
+        {
+            **runner.declared.problem.model_dump(exclude_unset=True),
+            "source": {"kind": "files", "path": str(tmp_path / "rows.csv")},
+            "label": {
+                "column": "demand",
+                "delay": "PT1H",
+                "source": {"source": source, "time": {"columns": ["at"]}},
+            },
+        }
+    )
+    apart = ProblemRunner(
+        DeclaredProblem.load(problem, tmp_path), Workspace(tmp_path / "home"), runner.instance
+    )
+    result = apart.run("data", DAYS)
+    passed = {
+        one.asset_key.path[-1]: one.passed
+        for one in result.get_asset_check_evaluations()
+        if one.check_name == "no_file_set_aside"
+    }
+    assert passed == {"landed_files": True, "landed_label_files": False}
+    assert [row["demand"] for row in table(apart, "labels")] == [2.0]
