@@ -46,7 +46,7 @@ from ml_assets.checks.volume_as_usual import volume_as_usual
 from ml_assets.core.problem import FilesSource
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.label_tables import labels_stream
-from ml_assets.storage.landing import rows_stream
+from ml_assets.storage.landing import Stream, rows_stream
 
 CHECKS = (
     volume_as_usual,
@@ -98,12 +98,15 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
     names = {key.path[-1] for asset in assets for key in asset.keys}
     found = {name: job_of(declared, name, names) for name in JOBS}
     jobs = {name: job for name, job in found.items() if job is not None}
-    files = rows_stream(declared).comes_in_files
     return dg.Definitions(
         assets=assets,
         asset_checks=[
             *(check(declared) for check in CHECKS),
-            *([no_file_set_aside(declared)] if files else []),
+            *(
+                no_file_set_aside(declared, stream, files=files)
+                for stream, files in _streams(declared)
+                if stream.comes_in_files
+            ),
         ],
         jobs=list(jobs.values()),
         schedules=[
@@ -128,11 +131,15 @@ def _file_sensors(declared: DeclaredProblem, jobs: dict[str, Any]) -> Iterator[d
 
 def _source(declared: DeclaredProblem) -> Iterator[dg.AssetsDefinition]:
     """Yield what brings in the rows and, where they come apart, the labels."""
-    streams = [(rows_stream(declared), "landed_files")]
-    own = labels_stream(declared)
-    if own is not None:
-        streams.append((own, "landed_label_files"))
-    for stream, files in streams:
+    for stream, files in _streams(declared):
         if stream.comes_in_files:
             yield landed_files(declared, stream, name=files)
         yield raw_data(declared, stream, files=files)
+
+
+def _streams(declared: DeclaredProblem) -> Iterator[tuple[Stream, str]]:
+    """Yield each stream with the name of the asset that its files become."""
+    yield rows_stream(declared), "landed_files"
+    own = labels_stream(declared)
+    if own is not None:
+        yield own, "landed_label_files"

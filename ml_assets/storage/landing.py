@@ -1,7 +1,7 @@
 """Rows from a source into the lake, as text: each content once, each restatement in its place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -94,8 +94,9 @@ def land_files(
 ) -> tuple[FileRecord, ...]:
     """Read the files whose content is new and put their rows into the lake in one commit.
 
-    A file that changed replaces its earlier rows. A file that cannot be read is set aside with the
-    reason; the others go on. Nothing happens when no content is new.
+    A file that changed replaces its earlier rows, unless a copy of what it was still lies beside
+    it; a copy adds no rows. A file that cannot be read is set aside with the reason; the others go
+    on. Nothing happens when no content is new.
 
     Returns:
         What became of each new file.
@@ -106,13 +107,21 @@ def land_files(
             return ()
         known = workspace.files.known(declared.problem.name, stream.table)
         offset = sum(record.rows or 0 for record in known.values())
-        records = []
+        replaced = [known.pop(str(file.path)) for file in files if str(file.path) in known]
+        held = {record.digest: record for record in known.values() if record.status == "landed"}
+        records, read = [], []
         for file in files:
+            if file.digest in held:
+                records.append(replace(held[file.digest], path=str(file.path), at=now))
+                continue
             record = _read(connection, workspace, declared, stream, file, now=now, offset=offset)
             offset += record.rows or 0
             records.append(record)
-        replaced = [known[record.path] for record in records if record.path in known]
-        _merge(connection, workspace, declared, stream, records=records, replaced=replaced)
+            read.append(record)
+            if record.status == "landed":
+                held[file.digest] = record
+        gone = [record for record in replaced if record.digest not in held]
+        _merge(connection, workspace, declared, stream, records=read, replaced=gone)
         for record in records:
             workspace.files.record(declared.problem.name, record, stream.table)
         return tuple(records)
