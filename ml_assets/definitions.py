@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
+from ml_assets.resources.engine import Engine
 from ml_assets.resources.workspace import WorkspaceResource
 
 
@@ -16,7 +16,7 @@ def defs() -> dg.Definitions:
         dg.Definitions(
             resources={
                 "workspace": WorkspaceResource.from_environment(),
-                "duckdb": DuckDBResource(database=":memory:"),
+                "duckdb": Engine(),
             },
             # A step process costs seconds and a step milliseconds: parallelism is inside training.
             executor=dg.in_process_executor,

@@ -1,10 +1,10 @@
 """Reference statistics: what is usual of every column, by day."""
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import table_facts
 from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.placement import place
@@ -29,11 +29,10 @@ def column_statistics(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _column_statistics(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         placement = place(problem, window_of(context))
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             name = table_name(declared, "validated_data")
             workspace.lake.register(connection, name, name="all_rows")
             # Statistics are by storage date: a run of one hour looks at its whole day again.

@@ -2,11 +2,11 @@
 
 import dagster as dg
 import pyarrow as pa
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import table_facts
 from ml_assets.assets.stage import before, declare, key_of, window_of
 from ml_assets.core.feature_query import FeatureRows
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import compute_features, table_name
 from ml_assets.storage.placement import date_sql, place
@@ -37,11 +37,10 @@ def feature_table(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _feature_table(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             found = compute_features(connection, workspace.lake, declared, window)
             connection.register("found", as_arrow(found))
             rows = connection.sql(

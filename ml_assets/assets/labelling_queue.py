@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import numpy as np
 import pandas as pd
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.labelling import choose, margin_uncertainty, unfamiliarity
 from ml_assets.core.window import Window
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_queue import LabelRequest
@@ -41,11 +41,10 @@ def labelling_queue(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _labelling_queue(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             name = table_name(declared, "prediction_log")
             workspace.lake.register(connection, name, name="log")
             frame = connection.execute(

@@ -1,10 +1,10 @@
 """Labels: ground truth and the moment from which it was known."""
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import table_facts
 from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_tables import labels_of, labels_stream
@@ -31,11 +31,10 @@ def labels(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _labels(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             found = labels_of(connection, workspace.lake, declared, window)
         table = table_name(declared, "labels")
         placement = place(problem, window)

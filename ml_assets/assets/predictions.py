@@ -5,11 +5,11 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import table_facts
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.training import predict
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.placement import place
@@ -34,7 +34,7 @@ def predictions(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _predictions(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         champion = champion_version(workspace, problem.name)
         if champion is None:
@@ -43,7 +43,6 @@ def predictions(declared: DeclaredProblem) -> dg.AssetsDefinition:
             )
         window = window_of(context)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             name = table_name(declared, "feature_table")
             workspace.lake.register(connection, name, name="features")
             frame = connection.execute(

@@ -2,11 +2,11 @@
 
 import dagster as dg
 import pyarrow as pa
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import picture, result, table_facts
 from ml_assets.assets.stage import before, declare, key_of, window_of
 from ml_assets.reports.thumbnails import sparkline
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.performance import realised_performance
@@ -34,11 +34,10 @@ def prediction_log(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _prediction_log(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             rows = logged_rows(connection, workspace, declared, window)
         name, placement = table_name(declared, "prediction_log"), place(problem, window)
         version = workspace.lake.replace(
@@ -68,10 +67,9 @@ def production_profile(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _production_profile(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             stored = profile_window(connection, workspace, declared, window_of(context))
         return dg.MaterializeResult(
             metadata={
@@ -101,11 +99,10 @@ def performance_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _performance_report(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = whole_dates(problem, window_of(context))
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             rows = answered_rows(connection, workspace.lake, declared, window)
         found = realised_performance(problem, rows)
         schema = pa.schema(

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.landing import Stream, land_window
@@ -33,12 +33,11 @@ def raw_data(declared: DeclaredProblem, stream: Stream, *, files: str) -> dg.Ass
     def _raw_data(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
         name = table_name(declared, stream.table)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             if not stream.comes_in_files:
                 now = datetime.now(tz=UTC)
                 land_window(connection, workspace, declared, stream, window, now=now)

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import table_facts
 from ml_assets.assets.stage import declare
 from ml_assets.core.window import Window
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.references import type_reference
@@ -31,7 +31,7 @@ def reference_table(declared: DeclaredProblem, name: str) -> dg.AssetsDefinition
         )
     )
     def _reference_table(
-        workspace: dg.ResourceParam[Workspace], duckdb: DuckDBResource
+        workspace: dg.ResourceParam[Workspace], duckdb: Engine
     ) -> dg.MaterializeResult:
         opened = open_source(reference.source, root=Path.cwd(), cache=workspace.cache)
         with duckdb.get_connection() as connection:

@@ -1,9 +1,9 @@
 """Training sets: what was known at a cutoff."""
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.stage import before, declare, window_of
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.stage_outputs import as_json
 from ml_assets.storage.training_sets import TrainingRecipe, read_training_set
@@ -31,11 +31,10 @@ def training_set(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _training_set(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         recipe = TrainingRecipe.of_today(workspace.lake, declared, window_of(context).end)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             rows = read_training_set(connection, workspace.lake, declared, recipe)
         files = {"recipe.json": as_json(recipe.to_json())}
         workspace.outputs.put(problem.name, recipe.cutoff, "training_set", files)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pyarrow as pa
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import table_facts
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.validation import validate_rows
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.placement import place
@@ -45,12 +45,11 @@ def validated_data(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _validated_data(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> Iterator[dg.MaterializeResult]:
         window = window_of(context)
         by_time = place(problem, window, moment="_time")
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             name = table_name(declared, "raw_data")
             workspace.lake.register(connection, name, name="raw_all")
             connection.execute(
