@@ -50,7 +50,7 @@ check: $(READY)
 
 # open the graph in a browser (http://localhost:3000)
 dev: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev
 
 # measure what the documents claim
 bench: $(READY)

@@ -1,11 +1,15 @@
 """The one place Dagster loads."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
 
 from ml_assets.resources.engine import Engine
 from ml_assets.resources.workspace import WorkspaceResource
+
+# Dagster copies each check while it loads, and warns itself of an argument that it then uses.
+warnings.filterwarnings("ignore", "Parameter `execution_type`", dg.BetaWarning)
 
 
 @dg.definitions

@@ -8,6 +8,7 @@ import dagster as dg
 import duckdb as engine
 import pandas as pd
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.evaluation import Evaluation
 from ml_assets.core.model_version import ModelVersion
@@ -60,14 +61,15 @@ def champion(declared: DeclaredProblem) -> dg.AssetsDefinition:
                 move = record_decision(connection, workspace, declared, version, decision)
         outputs.put(name, cutoff, "champion", {"move.json": as_json(move)})
         now_serving = workspace.ledger.champion(name)
-        return dg.MaterializeResult(
-            metadata={
+        return result(
+            context,
+            {
                 "promoted": move["promote"],
                 "weighed_version": version.name,
                 "reason": move["reason"],
                 "served_before": serving.version if serving else "nothing",
                 "ledger_entries": now_serving.sequence if now_serving else 0,
-            }
+            },
         )
 
     return _champion

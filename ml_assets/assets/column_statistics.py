@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ml_assets.assets.describe import table_facts
+from ml_assets.assets.describe import WrittenTable, result, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
@@ -24,6 +24,7 @@ def column_statistics(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["duckdb", "deltalake"],
             deps=[key_of(problem, "validated_data")],
             description=column_statistics.__doc__,
+            metadata=table_metadata(declared, "column_statistics"),
         )
     )
     def _column_statistics(
@@ -44,11 +45,7 @@ def column_statistics(declared: DeclaredProblem) -> dg.AssetsDefinition:
             found = statistics_of(connection, "rows", declared.contract.contract)
         table = table_name(declared, "column_statistics")
         version = workspace.lake.replace(table, found, dates=placement.dates)
-        return dg.MaterializeResult(
-            metadata={
-                **table_facts(table, version, len(found), found.schema),
-                "columns": len(declared.contract.contract.names),
-            }
-        )
+        facts = {"rows": len(found), "columns": len(declared.contract.contract.names)}
+        return result(context, facts, table=WrittenTable(version, found.schema))
 
     return _column_statistics

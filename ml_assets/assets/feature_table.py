@@ -3,7 +3,8 @@
 import dagster as dg
 import pyarrow as pa
 
-from ml_assets.assets.describe import table_facts
+from ml_assets.assets.column_lineage import feature_lineage
+from ml_assets.assets.describe import WrittenTable, result, rows_by_partition, table_metadata
 from ml_assets.assets.stage import before, declare, key_of, window_of
 from ml_assets.core.feature_query import FeatureRows
 from ml_assets.resources.engine import Engine
@@ -31,6 +32,7 @@ def feature_table(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["duckdb", "deltalake"],
             deps=deps,
             description=feature_table.__doc__,
+            metadata=table_metadata(declared, "feature_table", lineage=feature_lineage(declared)),
         ),
         code_version=declared.sql_digest,
     )
@@ -51,17 +53,15 @@ def feature_table(declared: DeclaredProblem) -> dg.AssetsDefinition:
         version = workspace.lake.replace(
             name, rows, dates=placement.dates, predicate=placement.predicate
         )
-        return dg.MaterializeResult(
-            metadata={
-                **table_facts(name, version, len(rows), rows.schema),
-                "rows": len(rows),
-                "numeric_features": len(found.numeric),
-                "categorical_features": len(found.categorical),
-                "missing_share": float(found.frame[list(found.numeric)].isna().mean().mean())
-                if found.numeric and len(rows)
-                else 0.0,
-            }
-        )
+        missing = found.frame[list(found.numeric)].isna()
+        facts = {
+            "rows": len(rows),
+            "numeric_features": len(found.numeric),
+            "categorical_features": len(found.categorical),
+            "missing_share": float(missing.mean().mean()) if missing.size else 0.0,
+        }
+        written = WrittenTable(version, rows.schema, rows_by_partition(problem, rows))
+        return result(context, facts, table=written)
 
     return _feature_table
 

@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.labelling import choose, margin_uncertainty, unfamiliarity
 from ml_assets.core.window import Window
@@ -32,7 +33,7 @@ def labelling_queue(declared: DeclaredProblem) -> dg.AssetsDefinition:
         **declare(
             declared,
             "labelling_queue",
-            stage="labels",
+            stage="monitoring",
             kinds=["deltalake"],
             deps=[key_of(problem, "prediction_log")],
             description=labelling_queue.__doc__,
@@ -53,13 +54,14 @@ def labelling_queue(declared: DeclaredProblem) -> dg.AssetsDefinition:
             ).df()
         requests = label_requests(declared, frame, window)
         asked = workspace.label_queue.ask(requests)
-        return dg.MaterializeResult(
-            metadata={
+        return result(
+            context,
+            {
                 "answered_rows": len(frame),
                 "chosen": len(requests),
                 "newly_asked": asked,
                 "audited": sum(r.strategy == "random_audit" for r in requests),
-            }
+            },
         )
 
     return _labelling_queue

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from ml_assets.assets.describe import table_facts
+from ml_assets.assets.column_lineage import labels_lineage
+from ml_assets.assets.describe import WrittenTable, result, rows_by_partition, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
@@ -26,6 +27,7 @@ def labels(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["deltalake"],
             deps=[upstream],
             description=labels.__doc__,
+            metadata=table_metadata(declared, "labels", lineage=labels_lineage(declared)),
         )
     )
     def _labels(
@@ -41,9 +43,9 @@ def labels(declared: DeclaredProblem) -> dg.AssetsDefinition:
         version = workspace.lake.replace(
             table, found.rows, dates=placement.dates, predicate=placement.predicate
         )
-        facts = table_facts(table, version, len(found.rows), found.rows.schema)
-        return dg.MaterializeResult(
-            metadata={**facts, "rows": len(found.rows), "unusable_rows": found.rejected}
-        )
+        facts = {"rows": len(found.rows), "unusable_rows": found.rejected}
+        counts = rows_by_partition(problem, found.rows)
+        written = WrittenTable(version, found.rows.schema, counts)
+        return result(context, facts, table=written)
 
     return _labels

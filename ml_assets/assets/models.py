@@ -36,12 +36,13 @@ def baseline_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
             rows = training_set_at(connection, workspace, declared, window_of(context).end)
         configurations = [Configuration.of_baseline(b, problem.task) for b in problem.baselines]
         digest = fit_and_store(workspace, declared, rows, configurations, stage="baseline_models")
-        return dg.MaterializeResult(
-            metadata={
+        return result(
+            context,
+            {
                 "baselines": [configuration.name for configuration in configurations],
                 "rows": len(rows.frame),
                 "artefact": digest,
-            }
+            },
         )
 
     return _baseline_models

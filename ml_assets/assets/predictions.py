@@ -6,7 +6,8 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
-from ml_assets.assets.describe import table_facts
+from ml_assets.assets.column_lineage import prediction_lineage
+from ml_assets.assets.describe import WrittenTable, result, rows_by_partition, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.training import predict
 from ml_assets.resources.engine import Engine
@@ -29,6 +30,7 @@ def predictions(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["scikitlearn", "deltalake"],
             deps=[key_of(problem, "feature_table"), key_of(problem, "deployment")],
             description=predictions.__doc__,
+            metadata=table_metadata(declared, "predictions", lineage=prediction_lineage(declared)),
         )
     )
     def _predictions(
@@ -38,9 +40,8 @@ def predictions(declared: DeclaredProblem) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         champion = champion_version(workspace, problem.name)
         if champion is None:
-            return dg.MaterializeResult(
-                metadata={"rows": 0, "reason": "No version serves yet: materialise deployment."}
-            )
+            reason = "No version serves yet: materialise deployment."
+            return result(context, {"rows": 0, "reason": reason})
         window = window_of(context)
         with duckdb.get_connection() as connection:
             name = table_name(declared, "feature_table")
@@ -53,10 +54,9 @@ def predictions(declared: DeclaredProblem) -> dg.AssetsDefinition:
         version = workspace.lake.replace(
             name, table, dates=placement.dates, predicate=placement.predicate
         )
-        facts = table_facts(name, version, len(table), table.schema)
-        return dg.MaterializeResult(
-            metadata={**facts, "rows": len(table), "model_version": champion.name}
-        )
+        facts = {"rows": len(table), "model_version": champion.name}
+        written = WrittenTable(version, table.schema, rows_by_partition(problem, table))
+        return result(context, facts, table=written)
 
     return _predictions
 

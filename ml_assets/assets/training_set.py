@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import before, declare, window_of
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
@@ -39,15 +40,16 @@ def training_set(declared: DeclaredProblem) -> dg.AssetsDefinition:
         files = {"recipe.json": as_json(recipe.to_json())}
         workspace.outputs.put(problem.name, recipe.cutoff, "training_set", files)
         times = rows.frame["event_time"]
-        return dg.MaterializeResult(
-            metadata={
+        return result(
+            context,
+            {
                 "cutoff": recipe.cutoff.isoformat(),
                 "rows": len(rows.frame),
                 "features": len(rows.features),
                 "first_event": str(times.iloc[0]),
                 "last_event": str(times.iloc[-1]),
-                "recipe": dg.MetadataValue.json(recipe.to_json()),
-            }
+            },
+            {"recipe": dg.MetadataValue.json(recipe.to_json())},
         )
 
     return _training_set
