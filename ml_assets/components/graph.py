@@ -29,9 +29,11 @@ from ml_assets.assets.reference_table import reference_table
 from ml_assets.assets.scoreboard import has_truth, scoreboard
 from ml_assets.assets.training_set import training_set
 from ml_assets.assets.validated_data import validated_data
+from ml_assets.automation.arrivals import can_change
 from ml_assets.automation.failures import failure_sensor
-from ml_assets.automation.ingestion import ingestion_schedule, new_files_sensor
+from ml_assets.automation.ingestion import ingestion_schedule, new_content_sensor
 from ml_assets.automation.jobs import JOBS, job_of
+from ml_assets.automation.late_labels import labels_come_late, late_labels_sensor
 from ml_assets.automation.production import production_profile_sensor, scoring_schedule
 from ml_assets.automation.retraining import drift_sensor, retraining_schedule
 from ml_assets.checks.drift_is_quiet import drift_is_quiet
@@ -48,7 +50,6 @@ from ml_assets.checks.no_leaking_column import no_leaking_column
 from ml_assets.checks.no_long_gap import no_long_gap
 from ml_assets.checks.one_row_per_validated_row import one_row_per_validated_row
 from ml_assets.checks.volume_as_usual import volume_as_usual
-from ml_assets.core.problem import FilesSource
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.label_tables import labels_stream
 from ml_assets.storage.landing import rows_stream
@@ -127,7 +128,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
             *([retraining_schedule(declared)] if declared.problem.retraining.cron else []),
         ],
         sensors=[
-            *_file_sensors(declared, jobs),
+            *_arrival_sensors(declared, jobs),
             production_profile_sensor(declared),
             drift_sensor(declared),
             failure_sensor(declared, list(jobs.values())),
@@ -135,10 +136,14 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
     )
 
 
-def _file_sensors(declared: DeclaredProblem, jobs: dict[str, Any]) -> Iterator[dg.SensorDefinition]:
-    source = declared.problem.source
-    if isinstance(source, FilesSource):
-        yield new_files_sensor(declared, source, jobs=[jobs["landing"], jobs["data"]])
+def _arrival_sensors(
+    declared: DeclaredProblem, jobs: dict[str, Any]
+) -> Iterator[dg.SensorDefinition]:
+    asked = [jobs[name] for name in ("landing", "labels", "data") if name in jobs]
+    if can_change(rows_stream(declared)):
+        yield new_content_sensor(declared, jobs=asked)
+    if labels_come_late(declared):
+        yield late_labels_sensor(declared, jobs=asked)
 
 
 def _source(declared: DeclaredProblem) -> Iterator[dg.AssetsDefinition]:
