@@ -1,6 +1,6 @@
 """What is told to people: of an asset, by its definition, and of a materialisation, by its run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from ml_assets.storage.feature_tables import table_name
 
 LINEAGE = "dagster/column_lineage"
 SCHEMA = "dagster/column_schema"
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,11 @@ def result(
     each: dict[str, Any] = {}
     if table is not None:
         each["lake_version"] = table.version
-        told[SCHEMA] = _columns(table.schema)
-        told.update({name: definition[name] for name in (LINEAGE,) if name in definition})
+        lineage = definition.get(LINEAGE)
+        if isinstance(lineage, dg.TableColumnLineageMetadataValue):  # as Dagster has wrapped it
+            lineage = lineage.value
+        told[SCHEMA] = _columns(table.schema, lineage)
+        told.update({LINEAGE: lineage} if lineage else {})
     if context.assets_def.partitions_def is None:
         return dg.MaterializeResult(asset_key=key, metadata={**each, **told})
     keys = context.partition_keys
@@ -130,5 +134,20 @@ def picture(svg: str, *, alt: str = "plot") -> dg.MetadataValue:
     return dg.MetadataValue.md(markdown_image(svg, alt=alt))
 
 
-def _columns(schema: pa.Schema) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in schema])
+def _columns(schema: pa.Schema, lineage: dg.TableColumnLineage | None) -> dg.TableSchema:
+    origins = lineage.deps_by_column if lineage else {}
+    return dg.TableSchema(
+        [
+            dg.TableColumn(field.name, str(field.type), description=_from(origins.get(field.name)))
+            for field in schema
+        ]
+    )
+
+
+def _from(origins: Sequence[dg.TableColumnDep] | None) -> str | None:
+    """Say in words what a column is made from: the UI draws no lineage of columns."""
+    if not origins:
+        return None
+    names = [f"{origin.asset_key.path[-1]}.{origin.column_name}" for origin in origins[:SHOWN]]
+    more = f" and {len(origins) - SHOWN} more" if len(origins) > SHOWN else ""
+    return f"From {', '.join(names)}{more}."

@@ -201,10 +201,10 @@ def _pages(judged: Judged, card: bytes) -> dict[str, Any]:
 def _gates(decision: Decision) -> str:
     lines = ["| gate | bound | observed | interval | passed |", "|---|---|---|---|---|"]
     for row in decision.rows:
-        low, high = (_short(row.low), _short(row.high))
+        between = "" if row.low is None else f"{_short(row.low)} to {_short(row.high)}"
         passed = "yes" if row.passed else "**no**"
         lines.append(
-            f"| {row.gate} | {row.bound} | {_short(row.observed)} | {low} to {high} | {passed} |"
+            f"| {row.gate} | {row.bound} | {_short(row.observed)} | {between} | {passed} |"
         )
     return "\n".join(lines)
 
