@@ -120,9 +120,10 @@ def rows_by_partition(
     """
     every = problem.partitions.every
     # A storage date is a partition's first day; only hours are cut finer than that.
-    starts = table["_date"]
     if every == "hour":
         starts = pa.chunked_array([pa.array(table[moment].to_pandas().dt.floor("h"))])
+    else:
+        starts = table["_date"]
     return {
         f"{found['values']:{KEY_FORMATS[every]}}": found["counts"]
         for found in starts.value_counts().to_pylist()

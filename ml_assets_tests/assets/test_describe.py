@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 
 import dagster as dg
+import pyarrow as pa
 
+from ml_assets.assets.describe import rows_by_partition
 from ml_assets.core.window import Window
 from ml_assets_tests.journeys.test_files import DAYS, runner, write
 
@@ -65,3 +67,12 @@ def test_columns_name_those_they_are_made_from(runner):
     }
     assert origins(runner, "feature_table")["load"] == [("meters/validated_data", "load")]
     assert origins(runner, "predictions")["prediction"] == [("meters/feature_table", "load")]
+
+
+def test_rows_of_hourly_partitions_are_counted_by_the_hour(runner):
+    hourly = runner.declared.problem.partitions.model_copy(update={"every": "hour"})
+    problem = runner.declared.problem.model_copy(update={"partitions": hourly})
+    times = [datetime(2024, 1, 1, 5, minute, tzinfo=UTC) for minute in (0, 59)]
+    table = pa.table({"_time": [*times, datetime(2024, 1, 1, 6, tzinfo=UTC)]})
+    counted = rows_by_partition(problem, table, moment="_time")
+    assert counted == {"2024-01-01-05:00": 2, "2024-01-01-06:00": 1}
