@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export DAGSTER_HOME := $(CURDIR)
+# `dg` asks which environment is active.
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export BENTOML_DO_NOT_TRACK := True
 export WHYLOGS_NO_ANALYTICS := 1
 # Several processes with several threads each are slower than one thread each.
@@ -50,7 +52,7 @@ check: $(READY)
 
 # open the graph in a browser (http://localhost:3000)
 dev: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev
 
 # measure what the documents claim
 bench: $(READY)

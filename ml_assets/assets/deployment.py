@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.versions import deploy
@@ -43,15 +44,16 @@ def deployment(declared: DeclaredProblem) -> dg.AssetsDefinition:
             )
         current = workspace.deployment(problem.name).read()
         if current is None:
-            return dg.MaterializeResult(metadata={"serving": "nothing", "reason": move["reason"]})
-        return dg.MaterializeResult(
-            metadata={
+            return result(context, {"serving": "nothing", "reason": move["reason"]})
+        return result(
+            context,
+            {
                 "serving": current.champion_version,
                 "revision": current.revision,
                 "reason": current.reason,
                 "since": current.at.isoformat(),
                 "next": f"ml-assets serve {problem.name}",
-            }
+            },
         )
 
     return _deployment

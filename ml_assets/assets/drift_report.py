@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from ml_assets.assets.describe import picture, result, table_facts
+from ml_assets.assets.describe import WrittenTable, picture, result, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.episodes import Episode
 from ml_assets.reports.thumbnails import sparkline
@@ -40,6 +40,7 @@ def drift_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["whylogs", "deltalake"],
             deps=[key_of(problem, "production_profile")],
             description=drift_report.__doc__,
+            metadata=table_metadata(declared, TABLE),
         )
     )
     def _drift_report(
@@ -57,12 +58,11 @@ def drift_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
         if effects:
             pages["largest_effect"] = picture(sparkline(effects, title="Largest effect"))
         facts = {
-            **table_facts(name, version, len(table), SCHEMA),
             "windows": len(judged),
             "windows_with_drift": states.count("drift"),
             "windows_without_a_verdict": states.count("insufficient"),
         }
-        return result(context, facts, pages)
+        return result(context, facts, pages, table=WrittenTable(version, SCHEMA))
 
     return _drift_report
 

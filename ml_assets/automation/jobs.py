@@ -18,6 +18,7 @@ DATA = (
     "labels",
     "feature_table",
 )
+LABELS = ("raw_labels", "labels", "feature_table")
 TRAINING = (
     "training_set",
     "baseline_models",
@@ -40,6 +41,7 @@ LANDING = ("landed_files", "landed_label_files")
 JOBS = {
     "landing": (LANDING, "Files that are new are read, once each."),
     "data": (DATA, "From the source to features and labels."),
+    "labels": (LABELS, "Ground truth that came later than its rows, and features that read it."),
     "training": (TRAINING, "From what was known at a cutoff to a served model."),
     "pipeline": (DATA + TRAINING, "From the source to a served model."),
     "scoring": (SCORING, "Predictions for the rows of a partition."),

@@ -5,11 +5,11 @@ from inspect import cleandoc
 from typing import Any
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 from duckdb import DuckDBPyConnection
 
 from ml_assets.assets.stage import key_of, partitions_of, window_of
 from ml_assets.core.window import Window
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.workspace import Workspace
 
@@ -40,10 +40,9 @@ def asset_property(
     def _check(
         context: dg.AssetCheckExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.AssetCheckResult:
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             return judge(connection, workspace, window_of(context))
 
     return _check

@@ -18,15 +18,22 @@ from ml_assets.assets.labels import labels
 from ml_assets.assets.landed_files import landed_files
 from ml_assets.assets.models import baseline_models, candidate_models
 from ml_assets.assets.predictions import predictions
-from ml_assets.assets.production import performance_report, prediction_log, production_profile
+from ml_assets.assets.production import (
+    performance_report,
+    prediction_log,
+    production_profile,
+    production_traffic,
+)
 from ml_assets.assets.raw_data import raw_data
 from ml_assets.assets.reference_table import reference_table
 from ml_assets.assets.scoreboard import has_truth, scoreboard
 from ml_assets.assets.training_set import training_set
 from ml_assets.assets.validated_data import validated_data
+from ml_assets.automation.arrivals import can_change
 from ml_assets.automation.failures import failure_sensor
-from ml_assets.automation.ingestion import ingestion_schedule, new_files_sensor
+from ml_assets.automation.ingestion import ingestion_schedule, new_content_sensor
 from ml_assets.automation.jobs import JOBS, job_of
+from ml_assets.automation.late_labels import labels_come_late, late_labels_sensor
 from ml_assets.automation.production import production_profile_sensor, scoring_schedule
 from ml_assets.automation.retraining import drift_sensor, retraining_schedule
 from ml_assets.checks.drift_is_quiet import drift_is_quiet
@@ -43,7 +50,6 @@ from ml_assets.checks.no_leaking_column import no_leaking_column
 from ml_assets.checks.no_long_gap import no_long_gap
 from ml_assets.checks.one_row_per_validated_row import one_row_per_validated_row
 from ml_assets.checks.volume_as_usual import volume_as_usual
-from ml_assets.core.problem import FilesSource
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.label_tables import labels_stream
 from ml_assets.storage.landing import Stream, rows_stream
@@ -63,12 +69,20 @@ CHECKS = (
 )
 
 
+# Used knowingly, with dagster<1.14 pinned: nothing stable runs a range at once, depends on all that
+# came before, or checks a partition. Any other warning of that kind is shown.
+UNSTABLE = (
+    (dg.BetaWarning, "Parameter `backfill_policy`"),
+    (dg.BetaWarning, "Parameter `allow_nonexistent_upstream_partitions`"),
+    (dg.PreviewWarning, "Specifying a partitions_def on an AssetCheckSpec"),
+)
+
+
 def problem_graph(declared: DeclaredProblem) -> dg.Definitions:
     """Return all that a declared problem yields, in the order in which data flows."""
     with warnings.catch_warnings():
-        # Backfill policies and partitioned checks are used knowingly: dagster<1.14 is pinned.
-        for category in (dg.BetaWarning, dg.PreviewWarning):
-            warnings.simplefilter("ignore", category)
+        for category, message in UNSTABLE:
+            warnings.filterwarnings("ignore", message, category)
         return _graph(declared)
 
 
@@ -88,6 +102,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         bento(declared),
         deployment(declared),
         predictions(declared),
+        production_traffic(declared),
         prediction_log(declared),
         production_profile(declared),
         drift_report(declared),
@@ -95,7 +110,8 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         labelling_queue(declared),
         *([scoreboard(declared)] if has_truth(declared) else []),
     ]
-    names = {key.path[-1] for asset in assets for key in asset.keys}
+    made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
+    names = {key.path[-1] for asset in made for key in asset.keys}
     found = {name: job_of(declared, name, names) for name in JOBS}
     jobs = {name: job for name, job in found.items() if job is not None}
     return dg.Definitions(
@@ -115,7 +131,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
             *([retraining_schedule(declared)] if declared.problem.retraining.cron else []),
         ],
         sensors=[
-            *_file_sensors(declared, jobs),
+            *_arrival_sensors(declared, jobs),
             production_profile_sensor(declared),
             drift_sensor(declared),
             failure_sensor(declared, list(jobs.values())),
@@ -123,10 +139,14 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
     )
 
 
-def _file_sensors(declared: DeclaredProblem, jobs: dict[str, Any]) -> Iterator[dg.SensorDefinition]:
-    source = declared.problem.source
-    if isinstance(source, FilesSource):
-        yield new_files_sensor(declared, source, jobs=[jobs["landing"], jobs["data"]])
+def _arrival_sensors(
+    declared: DeclaredProblem, jobs: dict[str, Any]
+) -> Iterator[dg.SensorDefinition]:
+    asked = [jobs[name] for name in ("landing", "labels", "data") if name in jobs]
+    if can_change(rows_stream(declared)):
+        yield new_content_sensor(declared, jobs=asked)
+    if labels_come_late(declared):
+        yield late_labels_sensor(declared, jobs=asked)
 
 
 def _source(declared: DeclaredProblem) -> Iterator[dg.AssetsDefinition]:
