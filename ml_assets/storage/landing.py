@@ -80,7 +80,7 @@ def new_files(
     return tuple(
         file
         for file in stream.files(workspace).found()
-        if str(file.path) not in known or known[str(file.path)].digest != file.digest
+        if file.name not in known or known[file.name].digest != file.digest
     )
 
 
@@ -107,12 +107,12 @@ def land_files(
             return ()
         known = workspace.files.known(declared.problem.name, stream.table)
         offset = sum(record.rows or 0 for record in known.values())
-        replaced = [known.pop(str(file.path)) for file in files if str(file.path) in known]
+        replaced = [known.pop(file.name) for file in files if file.name in known]
         held = {record.digest: record for record in known.values() if record.status == "landed"}
         records, read = [], []
         for file in files:
             if file.digest in held:
-                records.append(replace(held[file.digest], path=str(file.path), at=now))
+                records.append(replace(held[file.digest], path=file.name, at=now))
                 continue
             record = _read(connection, workspace, declared, stream, file, now=now, offset=offset)
             offset += record.rows or 0
@@ -172,11 +172,10 @@ def _read(
 ) -> FileRecord:
     """Append the rows of one file to the table of what landed, or say why it is set aside."""
     problem = declared.problem
-    path = str(file.path)
     try:
         stream.files(workspace).read_file(connection, file, name=INCOMING)
     except UnreadableFileError as error:
-        return FileRecord(path, file.digest, "set_aside", str(error), None, None, None, now)
+        return FileRecord(file.name, file.digest, "set_aside", str(error), None, None, None, now)
     select = landing_sql(
         INCOMING,
         time=stream.time,
@@ -196,7 +195,7 @@ def _read(
         f"SELECT count(*), min(_time), max(_time) FROM {LANDED} WHERE _file = ?",
         [file.digest[:ID_LENGTH]],
     ).fetchall()[0]
-    return FileRecord(path, file.digest, "landed", None, rows, first, last, now)
+    return FileRecord(file.name, file.digest, "landed", None, rows, first, last, now)
 
 
 def _merge(

@@ -8,7 +8,7 @@ import pytest
 
 from ml_assets.core.problem import AddressSource
 from ml_assets_tests.journeys.test_automation import tick
-from ml_assets_tests.journeys.test_files import runner
+from ml_assets_tests.journeys.test_files import DAYS, loads, runner
 
 __all__ = ["runner"]
 
@@ -124,3 +124,12 @@ def test_a_file_of_an_object_store_is_looked_at_there(runner, tmp_path):
 def test_a_declared_content_has_nothing_to_look_for(runner, server):
     runner = at(runner, url_of(server), sha256="0" * 64)
     assert "meters_new_content_sensor" not in {s.name for s in runner.definitions.sensors}
+
+
+def test_new_content_takes_the_place_of_the_old(runner, server):
+    runner = at(runner, url_of(server))
+    runner.run("data", DAYS)
+    assert loads(runner) == [("m1", 2, 1.0)]
+    server.content, server.headers = b"meter,at,load,demand\nm2,2024-01-03,7,2\n", {"ETag": '"two"'}
+    runner.run("data", DAYS)
+    assert loads(runner) == [("m2", 3, 7.0)]
