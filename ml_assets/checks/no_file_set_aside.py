@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ml_assets.assets.stage import key_of
+from ml_assets.checks.property import listed
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.landing import Stream
 from ml_assets.storage.workspace import Workspace
@@ -27,6 +28,7 @@ def no_file_set_aside(
         return dg.AssetCheckResult(
             passed=not aside,
             severity=dg.AssetCheckSeverity.WARN,
+            description=f"Set aside: {listed(aside)}" if aside else "Every file was read.",
             metadata={"files_set_aside": len(aside), "reasons": aside[:SHOWN]},
         )
 

@@ -1,6 +1,6 @@
 """How a property of an asset becomes an asset check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import cleandoc
 from typing import Any
 
@@ -48,9 +48,25 @@ def asset_property(
     return _check
 
 
-def warn_unless(
-    holds: bool,
-    metadata: dict[str, Any],
-) -> dg.AssetCheckResult:
-    """Return a result that warns, and never stops a run, when the property does not hold."""
-    return dg.AssetCheckResult(passed=holds, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
+def warn_unless(holds: bool, found: str, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+    """Return a result that warns, and never stops a run, when the property does not hold.
+
+    Args:
+        holds: Whether it holds.
+        found: What was found, in a sentence.
+        metadata: Figures and names.
+    """
+    return dg.AssetCheckResult(
+        passed=holds, severity=dg.AssetCheckSeverity.WARN, description=found, metadata=metadata
+    )
+
+
+def listed(names: Sequence[str], *, shown: int = 3) -> str:
+    """Return the first of some names in a sentence, and how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "c", "d"])
+        'a; b; c and 1 more'
+    """
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return "; ".join(names[:shown]) + more

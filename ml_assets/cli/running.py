@@ -7,6 +7,7 @@ from typing import Annotated
 import duckdb
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ml_assets.automation.jobs import JOBS
@@ -45,15 +46,18 @@ def materialize(
         began = time.monotonic()
         with console.status("materialising"):
             result = runner.run(job, window, raise_on_error=False)
-        table = Table("asset or check", "result")
+        table = Table("asset or check", "result", "what was found")
         for event in result.all_events:
             if event.is_step_failure:
                 error = event.step_failure_data.error
                 cause = error.cause if error and error.cause else error
-                table.add_row(event.step_key or "", f"[red]{cause.message if cause else ''}[/]")
+                table.add_row(
+                    event.step_key or "", "[red]failed[/]", escape(cause.message) if cause else ""
+                )
         for check in result.get_asset_check_evaluations():
             mark = "[green]holds[/]" if check.passed else f"[red]{check.severity.value}[/]"
-            table.add_row(f"{check.asset_key.path[-1]}: {check.check_name}", mark)
+            name = f"{check.asset_key.path[-1]}: {check.check_name}"
+            table.add_row(name, mark, escape(check.description or ""))
         console.print(table)
         seconds = time.monotonic() - began
     if not result.success:
