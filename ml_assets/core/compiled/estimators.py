@@ -12,9 +12,16 @@ from ml_assets.core.compiled.masks import Masks
 from ml_assets.core.compiled.preparation import array, check
 from ml_assets.core.errors import DataError
 
+_MANY = 64  # rows from which a loop over trees is faster
+
 
 class Estimator(Protocol):
     """What every family gives."""
+
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        ...
 
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return shape (n, k).
@@ -36,17 +43,43 @@ class Trees:
     divisor: float | None
     single: bool
 
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        return len(self.start)
+
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return the sums, or their means, for every row."""
         found = self.leaves.leaves(_as_single(matrix) if self.single else matrix)
-        added = self.leaf[found]
-        outputs = len(self.start)
-        sums = np.empty((len(matrix), added.size // (len(matrix) * outputs) + 1, outputs))
-        sums[:, 0] = self.start
-        sums[:, 1:] = added.reshape(len(matrix), -1, outputs)
-        # A running sum adds in order, which a reduction does not promise.
-        total = np.add.accumulate(sums, axis=1)[:, -1]
+        total = _few(self, found) if len(found) < _MANY else _many(self, found)
         return total if self.divisor is None else total / self.divisor
+
+
+def _few(trees: Trees, found: np.ndarray) -> np.ndarray:
+    """Add by a running sum, which keeps the order that a reduction does not promise."""
+    rows, outputs = len(found), len(trees.start)
+    added = trees.leaf[found].reshape(rows, -1, outputs)
+    sums = np.empty((rows, added.shape[1] + 1, outputs))
+    sums[:, 0] = trees.start
+    sums[:, 1:] = added
+    return np.add.accumulate(sums, axis=1)[:, -1]
+
+
+def _many(trees: Trees, found: np.ndarray) -> np.ndarray:
+    """Add tree after tree to all rows."""
+    outputs, vectors = len(trees.start), trees.leaf.shape[1] > 1
+    total = (
+        np.tile(trees.start, (len(found), 1))
+        if vectors
+        else np.tile(trees.start[:, None], (1, len(found)))
+    )
+    values = trees.leaf if vectors else trees.leaf[:, 0]
+    for tree, leaves in enumerate(np.ascontiguousarray(found.T)):
+        if vectors:
+            total += values.take(leaves, axis=0)
+        else:
+            total[tree % outputs] += values.take(leaves)
+    return total if vectors else np.ascontiguousarray(total.T)
 
 
 @dataclass(frozen=True)
@@ -55,6 +88,11 @@ class Linear:
 
     coefficient: np.ndarray
     intercept: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        return len(self.intercept)
 
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return ``matrix @ coefficient.T + intercept``; a row does not depend on the others.
@@ -75,6 +113,11 @@ class Constant:
 
     values: np.ndarray
 
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        return len(self.values)
+
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return them once a row."""
         return np.tile(self.values, (len(matrix), 1))
@@ -89,15 +132,25 @@ class PastLabel:
     otherwise: np.ndarray
     followed: np.ndarray | None
 
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        return len(self.otherwise)
+
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return the past label itself, or the probabilities after it."""
         if self.followed is None:
             past = np.asarray(extra[self.column], dtype=np.float64)
             return np.where(np.isnan(past), self.otherwise, past)[:, None]
-        past = self.past(extra)
+        past = self._past(extra)
         return np.where((past >= 0)[:, None], self.followed[past], self.otherwise)
 
-    def past(self, extra: Sequence[Sequence[Any]]) -> np.ndarray:
+    def chosen(self, extra: Sequence[Sequence[Any]]) -> np.ndarray:
+        """Return the position of each row's past class, or of the most frequent one."""
+        past = self._past(extra)
+        return np.where(past >= 0, past, self.otherwise.argmax())
+
+    def _past(self, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return the position of each row's past class, -1 where it is not known."""
         values = np.asarray(extra[self.column], dtype=object).tolist()
         return np.array([self.positions.get(value, -1) for value in values], dtype=np.intp)
@@ -141,17 +194,6 @@ def bind(
             # Through dict keys, as the label may be a float where the class is an integer.
             positions = {label: position for position, label in enumerate(classes)}
             return PastLabel(column, positions, np.array(otherwise, dtype=np.float64), table)
-
-
-def outputs_of(declared: layout.Estimator, estimator: Estimator) -> int:
-    """Return how many outputs an estimator has."""
-    match declared:
-        case layout.Trees(start=start):
-            return len(start)
-        case layout.Constant(outputs=values) | layout.PastLabel(otherwise=values):
-            return len(values)
-        case layout.Linear():
-            return len(estimator.intercept)
 
 
 def _trees(declared: layout.Trees, arrays: Mapping[str, np.ndarray], width: int) -> Trees:

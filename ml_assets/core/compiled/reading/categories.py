@@ -87,8 +87,8 @@ def read_categories(
     return blocks, tables
 
 
-def _widths(encoder: OneHotEncoder | OrdinalEncoder) -> list[int]:
-    if isinstance(encoder, OrdinalEncoder):
+def _widths(encoder: Any) -> list[int]:  # noqa: ANN401
+    if type(encoder) is OrdinalEncoder:
         return [1] * len(encoder.categories_)
     return [int(width) for width in encoder._n_features_outs]  # noqa: SLF001
 
