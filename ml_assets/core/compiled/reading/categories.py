@@ -58,6 +58,10 @@ def read_categories(
     if any(getattr(one, "add_indicator", False) for one in before):
         message = "missing categories are marked by SimpleImputer"
         raise NotCompilable(message)
+    strange = [name for name in names if name not in (*numeric, *categorical)]
+    if strange:
+        message = f"the model reads columns that are no features: {strange}"
+        raise NotCompilable(message)
     categories = encoder.categories_
     if len(categories) != len(names):
         message = "SimpleImputer left out a column of categories"

@@ -50,10 +50,6 @@ def read_model(
             raise NotCompilable(message)
         parts = read(estimator)
         names = tuple(getattr(chain[0], "feature_names_in_", known))
-        strange = [name for name in names if name not in known]
-        if strange:
-            message = f"the model reads columns that are no features: {strange}"
-            raise NotCompilable(message)
         reading = Reading(tuple(numeric), tuple(categorical), names)
         reading.front(chain[:-1])
         preparation, arrays = reading.preparation(parts.steps), reading.arrays
