@@ -146,8 +146,16 @@ HGR, HGC = ensemble.HistGradientBoostingRegressor, ensemble.HistGradientBoosting
 TREES = (
     Case("boosted", "regression", boosted(HGR(**_boosting())), takes_infinity=True),
     Case("boosted counts", "regression", boosted(HGR(**_boosting(loss="poisson")))),
-    Case("boosted, 64 leaves", "regression", boosted(HGR(**_boosting(max_leaf_nodes=64)))),
-    Case("boosted, large", "regression", boosted(HGR(**_boosting(max_leaf_nodes=65)))),
+    Case(
+        "boosted, 64 leaves",
+        "regression",
+        boosted(HGR(**_boosting(max_leaf_nodes=64, min_samples_leaf=2))),
+    ),
+    Case(
+        "boosted, large",
+        "regression",
+        boosted(HGR(**_boosting(max_leaf_nodes=65, min_samples_leaf=2))),
+    ),
     Case("boosted, stumps", "regression", boosted(HGR(**_boosting(max_leaf_nodes=2)))),
     Case(
         "boosted, usual",

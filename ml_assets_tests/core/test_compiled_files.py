@@ -48,27 +48,28 @@ def arrays(boosted):
     return unpack(boosted)[1]
 
 
-@pytest.mark.parametrize(
-    ("name", "place", "value", "match"),
-    [
-        ("feature", 0, 99, "no known column"),
-        ("feature", 0, -2, "no known column"),
-        ("threshold", 0, np.nan, "threshold is NaN"),
-        ("child", 0, 0, "out of its tree"),
-        ("child", 0, -1, "out of its tree"),
-        ("child", 0, 2**31 - 1, "out of its tree"),
-        ("child", 0, 3, "no parent, or two"),
-        ("root", 0, 1, "do not fill"),
-        ("root", -1, 7, "do not fill"),
-        ("root", 1, 0, "is empty"),
-        ("root", 1, -5, "is empty"),
-        ("root", 1, 2, "out of its tree"),
-    ],
-)
-def test_a_changed_tree_is_refused(boosted, arrays, name, place, value, match):
-    array = arrays[name].copy()
+TREE_CHANGES = [
+    ("feature", 0, 99, "no known column"),
+    ("feature", 0, -2, "no known column"),
+    ("threshold", 0, np.nan, "threshold is NaN"),
+    ("child", 0, 0, "out of its tree"),
+    ("child", 0, -1, "out of its tree"),
+    ("child", 0, 2**31 - 1, "out of its tree"),
+    ("child", 0, 3, "no parent, or two"),
+    ("root", 0, 1, "do not fill"),
+    ("root", -1, 7, "do not fill"),
+    ("root", 1, 0, "is empty"),
+    ("root", 1, -5, "is empty"),
+    ("root", 1, 2, "out of its tree"),
+]
+
+
+@pytest.mark.parametrize(("name", "place", "value", "match"), TREE_CHANGES)
+def test_a_changed_tree_is_refused(name, place, value, match):
+    content = content_of("boosted")
+    array = unpack(content)[1][name].copy()
     array[place] = value
-    refused(changed(boosted, **{name: array}), match)
+    refused(changed(content, **{name: array}), match)
 
 
 @pytest.mark.parametrize("name", ["feature", "threshold", "child", "missing_right", "root", "leaf"])

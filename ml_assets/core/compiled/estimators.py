@@ -12,7 +12,7 @@ from ml_assets.core.compiled.masks import Masks
 from ml_assets.core.compiled.preparation import array, check
 from ml_assets.core.errors import DataError
 
-_MANY = 64  # rows from which a loop over trees is faster
+_MANY = 256  # rows from which a loop over trees is faster
 
 
 class Estimator(Protocol):
@@ -38,7 +38,6 @@ class Trees:
     """Sums over trees, one tree after another as scikit-learn adds them."""
 
     leaves: Masks | Walk
-    leaf: np.ndarray
     start: np.ndarray
     divisor: float | None
     single: bool
@@ -50,36 +49,34 @@ class Trees:
 
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return the sums, or their means, for every row."""
-        found = self.leaves.leaves(_as_single(matrix) if self.single else matrix)
+        found = self.leaves.codes(_as_single(matrix) if self.single else matrix)
         total = _few(self, found) if len(found) < _MANY else _many(self, found)
         return total if self.divisor is None else total / self.divisor
 
 
-def _few(trees: Trees, found: np.ndarray) -> np.ndarray:
+def _few(trees: Trees, codes: np.ndarray) -> np.ndarray:
     """Add by a running sum, which keeps the order that a reduction does not promise."""
-    rows, outputs = len(found), len(trees.start)
-    added = trees.leaf[found].reshape(rows, -1, outputs)
+    rows, outputs = len(codes), len(trees.start)
+    added = trees.leaves.values[codes + trees.leaves.offsets].reshape(rows, -1, outputs)
     sums = np.empty((rows, added.shape[1] + 1, outputs))
     sums[:, 0] = trees.start
     sums[:, 1:] = added
     return np.add.accumulate(sums, axis=1)[:, -1]
 
 
-def _many(trees: Trees, found: np.ndarray) -> np.ndarray:
+def _many(trees: Trees, codes: np.ndarray) -> np.ndarray:
     """Add tree after tree to all rows."""
-    outputs, vectors = len(trees.start), trees.leaf.shape[1] > 1
-    total = (
-        np.tile(trees.start, (len(found), 1))
-        if vectors
-        else np.tile(trees.start[:, None], (1, len(found)))
-    )
-    values = trees.leaf if vectors else trees.leaf[:, 0]
-    for tree, leaves in enumerate(np.ascontiguousarray(found.T)):
-        if vectors:
-            total += values.take(leaves, axis=0)
-        else:
-            total[tree % outputs] += values.take(leaves)
-    return total if vectors else np.ascontiguousarray(total.T)
+    outputs, values = len(trees.start), trees.leaves.values
+    by_tree = np.ascontiguousarray(codes.T)
+    if values.shape[1] > 1:
+        total = np.tile(trees.start, (len(codes), 1))
+        for offset, own in zip(trees.leaves.offsets.tolist(), by_tree, strict=True):
+            total += values[offset:].take(own, axis=0)
+        return total
+    single, sums = values[:, 0], np.repeat(trees.start[:, None], len(codes), axis=1)
+    for tree, (offset, own) in enumerate(zip(trees.leaves.offsets.tolist(), by_tree, strict=True)):
+        sums[tree % outputs] += single[offset:].take(own)
+    return np.ascontiguousarray(sums.T)
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,11 @@ class Linear:
 
         A product of matrices may add in another order for one row than for many.
         """
-        sums = [np.add.reduce(matrix * weights, axis=1) for weights in self.coefficient]
+        # By rows in memory, whatever the matrix is: else the order would depend on their number.
+        sums = [
+            np.add.reduce(np.multiply(matrix, weights, order="C"), axis=1)
+            for weights in self.coefficient
+        ]
         return np.stack(sums, axis=1) + self.intercept
 
     def scale(self, matrix: np.ndarray) -> np.ndarray:
@@ -202,7 +203,6 @@ def _trees(declared: layout.Trees, arrays: Mapping[str, np.ndarray], width: int)
     check(outputs > 0 and added % outputs == 0, "the trees do not fit the outputs")
     return Trees(
         Masks(forest) if Masks.fits(forest) else Walk(forest),
-        forest.leaf,
         np.array(declared.start, dtype=np.float64),
         float(forest.trees) if declared.average else None,
         declared.single,

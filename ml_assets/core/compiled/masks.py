@@ -22,7 +22,7 @@ from ml_assets.core.compiled.forest import Forest
 MOST_LEAVES = 64
 LARGEST_TABLE = 1 << 26  # bytes; beyond it, a walk
 _COMBINATIONS = 256  # rows of a shared table, at most
-_CHUNK = 1 << 17  # bytes of masks in work at once: they should stay in the cache
+_CHUNK = 1 << 18  # bytes of masks in work at once: they should stay in the cache
 _WORDS = ((8, np.uint8), (16, np.uint16), (32, np.uint32), (64, np.uint64))
 
 
@@ -40,15 +40,19 @@ class Masks:
 
     Args:
         forest: Verified trees that ``fits``.
+
+    Attributes:
+        offsets: The value of a leaf is ``values[code + offset of its tree]``.
+        values: Shape (codes of all trees, outputs of one tree).
     """
 
     def __init__(self, forest: Forest) -> None:
         first, count = _leaf_ranges(forest)
-        self._word = _word(int(count[forest.root[:-1]].max()))
+        word = _word(int(count[forest.root[:-1]].max()))
         self._groups: list[tuple[int, tuple[_Column, ...]]] = []
         tables: list[np.ndarray] = []
         rows = 0
-        for columns, table in _combined(_tables(forest, first, count, self._word)):
+        for columns, table in _combined(_tables(forest, first, count, word)):
             self._groups.append((rows, columns))
             tables.append(table)
             rows += len(table)
@@ -57,8 +61,9 @@ class Masks:
             (start, [(c.number, c.steps.tolist(), c.stride, len(c.steps)) for c in columns])
             for start, columns in self._groups
         ]
-        self._places = _places_of_leaves(forest, first)
-        self._offsets = np.arange(forest.trees) * (MOST_LEAVES + 1)
+        self._one = self._table.dtype.type(1)
+        self.offsets = np.arange(forest.trees) * (MOST_LEAVES + 1)
+        self.values = _values_by_code(forest, first)
 
     @staticmethod
     def fits(forest: Forest) -> bool:
@@ -72,10 +77,10 @@ class Masks:
         rows = len(asked) + (2 + _COMBINATIONS) * len(np.unique(asked[:, 0]))
         return rows * forest.trees * _word(int(leaves.max())).itemsize <= LARGEST_TABLE
 
-    def leaves(self, matrix: np.ndarray) -> np.ndarray:
-        """Return the leaf that each row reaches in each tree, shape (n, trees)."""
+    def codes(self, matrix: np.ndarray) -> np.ndarray:
+        """Return the number of the leaf that each row reaches, from 1, shape (n, trees)."""
         if len(matrix) > 1:
-            return self._lowest(self._many(matrix))
+            return self._many(matrix)
         row = matrix[0].tolist()
         places = []
         for start, columns in self._lists:
@@ -85,26 +90,28 @@ class Masks:
                 rank = bisect_left(steps, value) if value == value else missing  # noqa: PLR0124
                 place += rank * stride
             places.append(place)
-        return self._lowest(np.bitwise_and.reduce(self._table[places], axis=0))[None, :]
+        left = np.bitwise_and.reduce(self._table[places], axis=0)
+        # All bits up to the lowest one are counted.
+        return np.bitwise_count(left ^ (left - self._one))[None, :]
 
     def _many(self, matrix: np.ndarray) -> np.ndarray:
-        trees = self._table.shape[1]
+        codes = np.empty((len(matrix), self._table.shape[1]), dtype=np.uint8)
         places = [start + _ranks(columns, matrix) for start, columns in self._groups]
-        left = self._table.take(places[0], axis=0)
-        rows = max(1, _CHUNK // (trees * self._word.itemsize))
-        buffer = np.empty((min(rows, len(matrix)), trees), self._word)
+        rows = max(1, _CHUNK // (codes.shape[1] * self._table.itemsize))
+        left = np.empty((min(rows, len(matrix)), codes.shape[1]), self._table.dtype)
+        more = np.empty_like(left)
         for start in range(0, len(matrix), rows):
-            part = left[start : start + rows]
-            spare = buffer[: len(part)]
+            if len(matrix) - start < rows:
+                left, more = left[: len(matrix) - start], more[: len(matrix) - start]
+            part = slice(start, start + rows)
+            self._table.take(places[0][part], axis=0, out=left, mode="clip")
             for place in places[1:]:
-                self._table.take(place[start : start + rows], axis=0, out=spare, mode="clip")
-                np.bitwise_and(part, spare, out=part)
-        return left
-
-    def _lowest(self, left: np.ndarray) -> np.ndarray:
-        """Return the leaf of each lowest bit: the bits up to it are counted."""
-        bits = np.bitwise_count(left ^ (left - self._word.type(1)))
-        return self._places.take(bits + self._offsets)
+                self._table.take(place[part], axis=0, out=more, mode="clip")
+                np.bitwise_and(left, more, out=left)
+            np.subtract(left, self._one, out=more)
+            np.bitwise_xor(left, more, out=more)
+            np.bitwise_count(more, out=codes[part])
+        return codes
 
 
 def _ranks(columns: tuple[_Column, ...], matrix: np.ndarray) -> np.ndarray:
@@ -179,10 +186,9 @@ def _leaf_ranges(forest: Forest) -> tuple[np.ndarray, np.ndarray]:
     return first, count
 
 
-def _places_of_leaves(forest: Forest, first: np.ndarray) -> np.ndarray:
-    """Return where the leaf with a number, counted from 1, of a tree stands among all leaves."""
-    places = np.zeros(forest.trees * (MOST_LEAVES + 1), dtype=np.intp)
+def _values_by_code(forest: Forest, first: np.ndarray) -> np.ndarray:
+    """Return leaves' values by tree and number from the left, counted from 1."""
+    values = np.zeros((forest.trees * (MOST_LEAVES + 1), forest.leaf.shape[1]))
     leaves = np.flatnonzero(forest.is_leaf)
-    tree = forest.tree_of_nodes()[leaves]
-    places[tree * (MOST_LEAVES + 1) + first[leaves] + 1] = np.arange(len(leaves))
-    return places
+    values[forest.tree_of_nodes()[leaves] * (MOST_LEAVES + 1) + first[leaves] + 1] = forest.leaf
+    return values

@@ -59,8 +59,9 @@ class _Lookup:
     def columns(self, numbers: np.ndarray, texts: Texts) -> np.ndarray:
         if self.of_texts:
             values = texts[self.column]
+            # A frame marks missing texts by None or by NaN.
             places = [
-                self.missing if value is None else self.rows.get(value, self.unknown)
+                self.rows.get(value, self.unknown) if isinstance(value, str) else self.missing
                 for value in values
             ]
         else:

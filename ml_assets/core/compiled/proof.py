@@ -70,6 +70,8 @@ def _difference(
     rows: pd.DataFrame,
     task: Task,
 ) -> str | None:
+    if len(rows) == 1:  # scikit-learn may add the terms of a single row in another order
+        rows = pd.concat([rows, rows], ignore_index=True)
     asked = columns_of(compiled, rows)
     try:
         with warnings.catch_warnings():  # of unseen categories and vast numbers, which are meant
@@ -173,8 +175,10 @@ def _probes(
     for name in numeric:
         yield f"missing {name}", rows.head(_ALONE).assign(**{name: np.nan})
     for name in categorical:
-        odd = pd.Series([None, _UNSEEN] * len(rows))[: len(rows)].astype(object)
-        yield f"unseen {name}", rows.assign(**{name: odd}).head(_ALONE)
+        gaps = inputs.loc[inputs[name].isna().to_numpy(), name].tolist()
+        odd = np.array([gaps[0] if gaps else None, _UNSEEN] * _ALONE, dtype=object)
+        asked = rows.head(_ALONE)
+        yield f"unseen {name}", asked.assign(**{name: odd[: len(asked)]})
     spread = rows[numeric].max() - rows[numeric].min()
     far = rng.uniform(-10, 10, (len(rows), len(numeric))) * spread.fillna(1.0).to_numpy()
     yield "far rows", rows.assign(**dict(zip(numeric, far.T, strict=True)))

@@ -75,7 +75,11 @@ def read_categories(
         if len(keys) * widths[n] > _CELLS:
             message = f"column {name!r} has {len(keys)} categories"
             raise NotCompilable(message)
-        asked = [*keys, None if of_texts else np.nan, _unseen(keys, of_texts=of_texts)]
+        asked = [
+            *keys,
+            _missing(before, categories[n], of_texts=of_texts),
+            _unseen(keys, of_texts=of_texts),
+        ]
         rows = [_answer(chain, names, n, value, categories) for value in asked]
         own = slice(int(ends[n]) - widths[n], int(ends[n]))
         if any(row is None for row in rows[:-2]):
@@ -104,6 +108,15 @@ def _keys(categories: np.ndarray, *, of_texts: bool) -> list[Any]:
         message = "categories are neither texts nor numbers"
         raise NotCompilable(message)
     return plain if of_texts else [float(one) for one in plain]
+
+
+def _missing(before: Sequence[Any], categories: np.ndarray, *, of_texts: bool) -> float | None:
+    """Return what stands for a missing value in this chain: NaN or None."""
+    if not of_texts:
+        return np.nan
+    if before:
+        return before[0].missing_values
+    return np.nan if any(isinstance(one, float) for one in categories.tolist()) else None
 
 
 def _unseen(keys: Sequence[Any], *, of_texts: bool) -> Any:  # noqa: ANN401
