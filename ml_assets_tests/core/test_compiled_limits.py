@@ -116,7 +116,7 @@ def test_an_encoder_that_refuses_categories_refuses_them_compiled():
         ("threshold", lambda values: np.nextafter(values, -np.inf)),
         ("leaf", lambda values: np.nextafter(values, np.inf)),
         ("missing_right", lambda values: 1 - values),
-        ("table_rig", lambda values: values[::-1]),
+        ("table_0", lambda values: values[::-1]),
     ],
 )
 @pytest.mark.parametrize("name", ["boosted", "forest"])

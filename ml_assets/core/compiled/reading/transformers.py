@@ -9,7 +9,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from ml_assets.core.compiled import layout
-from ml_assets.core.compiled.reading.categories import ENCODERS, read_categories
+from ml_assets.core.compiled.reading.categories import ENCODERS, CategoryTable, read_categories
 from ml_assets.core.compiled.reading.number_steps import passes, steps_of
 from ml_assets.core.errors import NotCompilable
 
@@ -73,14 +73,25 @@ class Reading:
 
     def _block(self, chain: Sequence[Any], names: Sequence[str]) -> None:
         if any(type(one) in ENCODERS for one in chain):
-            found, arrays = read_categories(
-                chain, names, numeric=self.numeric, categorical=self.categorical
-            )
-            for block, table in zip(found, arrays, strict=True):
-                self.blocks.append(block)
-                self.arrays[block.table] = table
+            self._known(names)
+            for table in read_categories(chain, names, texts=self.categorical):
+                self._lookup(table)
         else:
             self.blocks.append(self._numbers(chain, names))
+
+    def _lookup(self, table: CategoryTable) -> None:
+        array = f"table_{len(self.arrays)}"
+        of_texts = table.name in self.categorical
+        place = (self.categorical if of_texts else self.numeric).index(table.name)
+        block = layout.Texts if of_texts else layout.Codes
+        self.blocks.append(block(place, table.keys, table.missing, table.unknown, array))
+        self.arrays[array] = table.rows.astype("<f8")
+
+    def _known(self, names: Sequence[str]) -> None:
+        strange = [name for name in names if name not in (*self.numeric, *self.categorical)]
+        if strange:
+            message = f"the model reads columns that are no features: {strange}"
+            raise NotCompilable(message)
 
     def _numbers(self, chain: Sequence[Any], names: Sequence[str]) -> layout.Numbers:
         texts = [name for name in names if name not in self.numeric]
