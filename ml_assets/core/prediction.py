@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_assets.core.errors import FeatureSqlError, ServingError
+from ml_assets.core.errors import DataError, FeatureSqlError, ServingError
+from ml_assets.core.evaluator import evaluator_of
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.online_features import OnlineFeatures, contract_of
 from ml_assets.core.release import (
     GOLDEN_FILE,
-    MODEL_FILE,
     RELEASE_FILE,
     Release,
     verify_manifest,
 )
 from ml_assets.core.request_schema import FLOATS, MAX_FAULTS, Fault, Refused, RequestRows
-from ml_assets.core.trusted_types import construct
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,7 @@ class Predictor:
         self.contract = contract_of(files)
         self.schema = self.release.schema(self.contract)
         self.golden = GoldenRows.from_json(files[GOLDEN_FILE])
-        # scikit-learn takes seconds to import: whoever only names this class does not pay.
-        from ml_assets.core.training import predict  # noqa: PLC0415
-
-        self._predict = predict
-        self._model = construct(files[MODEL_FILE])
+        self._model = evaluator_of(files, self.release.task)
         self.features = OnlineFeatures.of_files(self.release, files)
 
     def decode(self, body: bytes, *, now: datetime) -> RequestRows | Refused:
@@ -95,7 +90,10 @@ class Predictor:
         faults = self._out_of_range(inputs)
         if faults:
             return Refused(422, faults)
-        predictions = self._predict(self._model, inputs, self.release.task)
+        try:
+            predictions = self._model.predict(inputs)
+        except DataError as error:
+            return Refused(422, (Fault(None, None, "features", str(error)),))
         regression = self.release.task == "regression"
         values, probabilities = predictions.values, predictions.probabilities
         numbers = values if regression else probabilities

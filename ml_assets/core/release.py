@@ -20,6 +20,7 @@ from ml_assets.core.time_travel import History
 from ml_assets.core.training_set import BASELINE_PREFIX
 
 MODEL_FILE = "model.skops"
+COMPILED_FILE = "model.npz"  # only where the model compiles
 SQL_FILE = "features.sql"
 CONTRACT_FILE = "contract.json"
 RELEASE_FILE = "release.json"
@@ -62,6 +63,7 @@ class Release:
         max_rows: Rows in one request, at most.
         latency_ms: Median time to answer one row that must be kept.
         unknown_category: What happens to a value that the contract does not list.
+        evaluator: What computes the answers, and why it is not the compiled model if it is not.
     """
 
     problem: str
@@ -80,6 +82,7 @@ class Release:
     max_rows: int = 1000
     latency_ms: float = 200.0
     unknown_category: Literal["accept", "reject"] = "accept"
+    evaluator: str = "scikit-learn"
 
     @property
     def inputs(self) -> tuple[str, ...]:
