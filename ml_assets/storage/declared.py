@@ -96,6 +96,15 @@ class DeclaredProblem:
                 f"{self.folder / CONTRACT_FILE} holds {problem.label.column!r}, but the label has "
                 "a source of its own (label.source). Remove it from one of the two."
             )
+        for column in problem.serving.traffic.routing_key:
+            if column in self.hidden:
+                yield (
+                    f"serving.traffic.routing_key of problem {problem.name!r} names {column!r}, "
+                    "which no request knows yet. Choose a column that is known when one asks."
+                )
+        wanted["serving.traffic.routing_key"] = tuple(
+            set(problem.serving.traffic.routing_key) - set(self.hidden)
+        )
         for field, columns in wanted.items():
             for column in columns:
                 if column not in names:

@@ -8,8 +8,7 @@ import pytest
 
 from ml_assets.core.deployment import Deployment
 from ml_assets.core.errors import ServingError
-from ml_assets.storage.deployment import DeploymentFile, DeploymentLog
-from ml_assets.storage.state import State
+from ml_assets.storage.deployment import DeploymentFile
 
 AT = datetime(2024, 1, 2, tzinfo=UTC)
 FIRST = Deployment("plant", 1, "a" * 64, "v1", "/releases/a", AT, "first")
@@ -64,12 +63,3 @@ def test_a_missing_field_and_a_broken_file_are_refused(tmp_path: Path) -> None:
 def test_its_moment_is_kept_in_utc() -> None:
     there = replace(FIRST, at=AT.astimezone(timezone(timedelta(hours=5))))
     assert there.to_json()["at"] == "2024-01-02T00:00:00+00:00"
-
-
-def test_the_log_keeps_each_revision_in_order(state: State) -> None:
-    log = DeploymentLog(state)
-    log.record(FIRST)
-    with pytest.raises(ServingError, match="revision 2; found 1"):
-        log.record(replace(FIRST, reason="again"))
-    log.record(SECOND)
-    assert log.history("plant") == [FIRST, SECOND]
