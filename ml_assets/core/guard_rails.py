@@ -118,7 +118,8 @@ def _counted(rails: GuardRails, service: Service, alpha: float) -> Iterator[Rail
 
 
 def _loss(worsening: float, losses: PairedRows | SplitRows, alpha: float) -> RailReading:
-    found = judge(losses, Rule(alpha=alpha, alpha_roll_back=alpha, allowed=worsening))
+    rule = Rule(alpha=alpha, alpha_roll_back=alpha, allowed=worsening, expected=worsening)
+    found = judge(losses, rule)
     known = found.degrees > 0 and found.champion_loss > 0
     return RailReading(
         rail="loss",

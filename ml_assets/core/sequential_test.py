@@ -18,10 +18,7 @@ from ml_assets.core.gain import Gain, PairedRows, SplitRows
 
 Verdict = Literal["promote", "roll_back", "go_on"]
 
-# Gains that one bets on, as a share of the champion's loss. Off by a factor of three, the bet
-# still wins, only later.
-EXPECTED_GAIN = 0.1
-FEWEST_DEGREES = 8.0
+FEWEST_DEGREES = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +30,15 @@ class Rule:
         alpha_roll_back: Chance that one which is not worse is ever rolled back, at most.
         allowed: Share of the champion's loss by which the challenger may be worse.
         min_rows: Labelled rows that each version needs.
+        expected: Size of the gains that one bets on, as a share of the champion's loss. Where it is
+            off by a factor of three, the bet still wins, only later.
     """
 
     alpha: float
     alpha_roll_back: float
     allowed: float = 0.0
     min_rows: int = 0
+    expected: float = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def judge(rows: PairedRows | SplitRows, rule: Rule) -> Evidence:
     chance = {
         "variance": gain.variance,
         "degrees": gain.degrees,
-        "scale": EXPECTED_GAIN * gain.champion_loss,
+        "scale": rule.expected * gain.champion_loss,
     }
     better, worse = e_value(gain.estimate, **chance), e_value(-gain.estimate, **chance)
     return Evidence(
