@@ -155,7 +155,7 @@ class Town:
 
 
 def traffic_fields(variant, key, harm, generator, prediction):
-    """Return what a server adds to a line that knows two versions; champions' lines stay as ever."""
+    """Return what a server that knows two versions adds to a line; the champion's go without."""
     failed, slow = generator.random() < harm.failing, generator.random() < harm.slow
     return {
         "variant": variant,
