@@ -50,6 +50,7 @@ def labelling_queue(declared: DeclaredProblem) -> dg.AssetsDefinition:
             workspace.lake.register(connection, name, name="log")
             frame = connection.execute(
                 f"SELECT * FROM log WHERE {place(problem, window).where} "
+                "AND prediction IS NOT NULL AND variant IS DISTINCT FROM 'shadow' "
                 'ORDER BY event_time, request_id, "row"'
             ).df()
         requests = label_requests(declared, frame, window)

@@ -34,6 +34,7 @@ MONITORING = (
     "production_profile",
     "drift_report",
     "performance_report",
+    "experiment_report",
     "labelling_queue",
     "scoreboard",
 )

@@ -8,6 +8,7 @@ from rich.console import Console
 from ml_assets.cli.demo.command import demo
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
+from ml_assets.cli.traffic import as_of, traffic
 from ml_assets.cli.versions import champion, promote, report, rollback, status
 from ml_assets.core.errors import MLAssetsError
 
@@ -26,6 +27,8 @@ for command in (
     champion,
     promote,
     rollback,
+    traffic,
+    as_of,
     reproduce,
     serve,
     report,

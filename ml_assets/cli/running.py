@@ -17,6 +17,7 @@ from ml_assets.components.loading import declared_problem
 from ml_assets.core.errors import DeclarationError, LedgerError, nearest
 from ml_assets.core.problem import Problem as ProblemDeclaration
 from ml_assets.core.window import Window, floor, following
+from ml_assets.storage.ledger import SERVES
 from ml_assets.storage.rebuilding import rebuild
 from ml_assets.storage.served_bento import serve as serve_bento
 from ml_assets.storage.versions import stored_version
@@ -109,7 +110,11 @@ def serve(
     console = Console()
     declared_problem(problem)
     workspace = open_workspace()
-    promoted = [e for e in workspace.ledger.entries(problem) if "bento" in e.details]
+    promoted = [
+        entry
+        for entry in workspace.ledger.entries(problem)
+        if entry.event in SERVES and "bento" in entry.details
+    ]
     if not promoted:
         message = f"{problem!r} has no Bento yet. Run: ml-assets materialize {problem}"
         raise LedgerError(message)

@@ -12,6 +12,7 @@ from ml_assets.assets.column_statistics import column_statistics
 from ml_assets.assets.deployment import deployment
 from ml_assets.assets.drift_report import drift_report
 from ml_assets.assets.evaluation_report import evaluation_report
+from ml_assets.assets.experiment_report import experiment_report
 from ml_assets.assets.feature_table import feature_table
 from ml_assets.assets.labelling_queue import labelling_queue
 from ml_assets.assets.labels import labels
@@ -107,6 +108,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         production_profile(declared),
         drift_report(declared),
         performance_report(declared),
+        experiment_report(declared),
         labelling_queue(declared),
         *([scoreboard(declared)] if has_truth(declared) else []),
     ]

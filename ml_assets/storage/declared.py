@@ -134,6 +134,15 @@ class DeclaredProblem:
                 f"{self.folder / CONTRACT_FILE} holds {problem.label.column!r}, but the label has "
                 "a source of its own (label.source). Remove it from one of the two.",
             )
+        for number, column in enumerate(problem.serving.traffic.routing_key):
+            field: Field = ("serving", "traffic", "routing_key", number)
+            if column in self.hidden:
+                yield (
+                    field,
+                    f"No request knows {column!r}. Choose a column that is known when one asks.",
+                )
+            else:
+                wanted[field] = column
         for field, column in wanted.items():
             if column not in names:
                 yield (

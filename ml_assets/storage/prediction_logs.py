@@ -26,7 +26,9 @@ def logged_rows(
 
     Returns:
         ``_date``, the keys, ``event_time``, ``request_id``, ``row``, ``at``, ``version``,
-        ``revision``, ``prediction``, and ``probabilities``, ``inputs`` and ``features`` as JSON.
+        ``revision``, ``prediction``, ``probabilities``, ``inputs`` and ``features`` as JSON, and
+        ``variant``, ``routing_key``, ``latency_ms`` and ``error``. A row that several versions were
+        asked stands there once for each; ``prediction`` is missing where one failed.
     """
     problem = declared.problem
     since = floor(window.start, "hour") - CLOCK_SKEW
@@ -44,7 +46,7 @@ def logged_rows(
         SELECT {date_sql(problem)} AS _date, {keys}event_time, request_id, "row", "at", version,
                revision, (prediction ->> '$')::{kind} AS prediction,
                probabilities::VARCHAR AS probabilities, inputs::VARCHAR AS inputs,
-               features::VARCHAR AS features
+               features::VARCHAR AS features, variant, routing_key, latency_ms, error
         FROM spooled
         WHERE event_time >= {literal(window.start)} AND event_time < {literal(window.end)}
         ORDER BY event_time, request_id, "row"

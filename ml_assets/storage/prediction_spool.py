@@ -22,7 +22,13 @@ FIELDS = {
     "features": "JSON",
     "prediction": "JSON",
     "probabilities": "JSON",
+    "variant": "VARCHAR",
+    "routing_key": "VARCHAR",
+    "latency_ms": "DOUBLE",
+    "error": "VARCHAR",
 }
+# What is meant where a line does not say it: before versions shared traffic, the champion answered.
+UNSAID = {"variant": "'champion'"}
 LONGEST_REQUEST = timedelta(minutes=1)
 LARGEST_LINE = 64 * 1024 * 1024
 
@@ -69,7 +75,7 @@ def hours(spool: Path, problem: str) -> list[SpoolHour]:
 
 
 def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str) -> None:
-    """Create a view over segments: one row for each predicted row, each once.
+    """Create a view over segments: one row for each row and version that was asked, each once.
 
     A line without its end is one that a server is writing, or was writing when it was killed: no
     one was answered yet, and it is left out.
@@ -98,7 +104,7 @@ def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {columns} FROM ({lines}) "
         "WHERE json IS NOT NULL "
-        'QUALIFY row_number() OVER (PARTITION BY request_id, "row" ORDER BY "at" DESC) = 1'
+        'QUALIFY row_number() OVER (PARTITION BY request_id, "row", variant ORDER BY "at" DESC) = 1'
     )
 
 
@@ -124,7 +130,10 @@ def _ends_with_a_line(path: Path) -> bool:
 def _column(field: str, kind: str) -> str:
     if kind == "JSON":
         return f"json -> {_literal('$.' + field)} AS {quoted(field)}"
-    return f"(json ->> {_literal('$.' + field)})::{kind} AS {quoted(field)}"
+    value = f"(json ->> {_literal('$.' + field)})::{kind}"
+    if field in UNSAID:
+        value = f"coalesce({value}, {UNSAID[field]})"
+    return f"{value} AS {quoted(field)}"
 
 
 def _literal(text: str) -> str:

@@ -53,6 +53,7 @@ def answered_rows(
         ) AS t USING ({identity})
         WHERE {place(problem, window).where.replace("_date", "l._date")}
           AND l.event_time >= {literal(window.start)} AND l.event_time < {literal(window.end)}
+          AND l.prediction IS NOT NULL
         ORDER BY l.event_time
         """
     ).df()
