@@ -63,6 +63,10 @@ bench: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --quiet --upgrade --output-file requirements.lock
+	$(BIN)/uv pip compile bentos/predictor/requirements.in --constraint requirements.lock \
+		--universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-emit-index-url --no-emit-find-links --quiet --upgrade \
+		--output-file bentos/predictor/requirements.lock
 
 # remove the environment and all that runs have written
 clean:
