@@ -67,6 +67,10 @@ lock: $(READY)
 		--universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-emit-index-url --no-emit-find-links --quiet --upgrade \
 		--output-file bentos/predictor/requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra postgres --constraint requirements.lock \
+		--universal --generate-hashes --no-annotate \
+		--no-emit-index-url --no-emit-find-links --quiet --upgrade \
+		--output-file deploy/requirements.lock
 
 # remove the environment and all that runs have written
 clean:
