@@ -66,6 +66,14 @@ bench: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --quiet --upgrade --output-file requirements.lock
+	$(BIN)/uv pip compile bentos/predictor/requirements.in --constraint requirements.lock \
+		--universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-emit-index-url --no-emit-find-links --quiet --upgrade \
+		--output-file bentos/predictor/requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra postgres --constraint requirements.lock \
+		--universal --generate-hashes --no-annotate \
+		--no-emit-index-url --no-emit-find-links --quiet --upgrade \
+		--output-file deploy/requirements.lock
 
 # remove the environment and all that runs have written
 clean:

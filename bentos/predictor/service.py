@@ -1,7 +1,8 @@
 """The BentoML service: the routes, the release behind them, and how the process behaves."""
 
 import os
-from importlib.metadata import version
+import sys
+from pathlib import Path
 
 import bentoml
 from starlette.applications import Starlette
@@ -9,26 +10,18 @@ from starlette.applications import Starlette
 from bentos.predictor.orphan import end_with_parent
 from bentos.predictor.settings import Settings
 
-# What the container installs: the versions this was built and proven with.
-PACKAGES = (
-    "bentoml",
-    "duckdb",
-    "httptools",
-    "msgspec",
-    "numpy",
-    "orjson",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "scikit-learn",
-    "scipy",
-    "skops",
-    "starlette",
-    "threadpoolctl",
-    "uvloop",
-)
-IMAGE = bentoml.images.Image(python_version="3.11", lock_python_packages=False).python_packages(
-    *(f"{name}=={version(name)}" for name in PACKAGES)
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+UV = "uv==0.13.8"  # as in the project's own lock: it checks the hashes of all that is installed
+IMAGE = (
+    # Of a distribution that BentoML knows it would install compilers first; all comes as wheels.
+    bentoml.images.Image(
+        base_image=f"python:{PYTHON}-slim",
+        distro="custom",
+        python_version=PYTHON,
+        lock_python_packages=False,
+    )
+    .run(f"command -v uv >/dev/null || pip install --no-cache-dir --break-system-packages {UV}")
+    .python_packages(Path(__file__).with_name("requirements.lock").read_text("utf-8"))
 )
 # The process that watches the worker imports this module too: it stays light without the routes.
 routes = Starlette()

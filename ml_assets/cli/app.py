@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
@@ -31,6 +32,7 @@ for command in (
     as_of,
     reproduce,
     serve,
+    containerize,
     report,
 ):
     app.command()(command)
