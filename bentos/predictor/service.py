@@ -1,7 +1,9 @@
 """The BentoML service: the routes, the release behind them, and how the process behaves."""
 
+import gc
 import os
 from importlib.metadata import version
+from typing import Any
 
 import bentoml
 from starlette.applications import Starlette
@@ -34,20 +36,22 @@ IMAGE = bentoml.images.Image(python_version="3.11", lock_python_packages=False).
 routes = Starlette()
 
 
-@bentoml.service(
-    name="predictor",
-    image=IMAGE,
-    workers=1,  # the history of recent rows is one state; more processes would each have their own
-    envs=[
+# How the process behaves; the benchmark's empty endpoint behaves the same.
+BEHAVIOUR: dict[str, Any] = {
+    "workers": 1,  # the history of recent rows is one state; more processes would each have theirs
+    "envs": [
         # One row leaves nothing to share out: threads only wait for each other.
         {"name": "OMP_NUM_THREADS", "value": "1"},
         {"name": "BENTOML_DO_NOT_TRACK", "value": "True"},
     ],
-    traffic={"timeout": 60, "max_concurrency": 256},
-    metrics={"enabled": False},  # the built-in ones make a series of every path a stranger tries
-    logging={"access": {"enabled": False}},  # the prediction log says it better
-    tracing={"excluded_urls": ".*"},  # costs more than the rest of the request
-)
+    "traffic": {"timeout": 60},  # how many may wait is the predictor's own affair
+    "metrics": {"enabled": False},  # the built-in ones make a series of every path a stranger tries
+    "logging": {"access": {"enabled": False}},  # the prediction log says it better
+    "tracing": {"excluded_urls": ".*"},  # costs more than the rest of the request
+}
+
+
+@bentoml.service(name="predictor", image=IMAGE, **BEHAVIOUR)
 @bentoml.asgi_app(routes, path="/")
 class PredictorService:
     """Answers for one problem."""
@@ -57,6 +61,8 @@ class PredictorService:
         from bentos.predictor.serving import Serving  # noqa: PLC0415
         from bentos.predictor.watcher import Watcher  # noqa: PLC0415
 
+        # What is imported stays: the collector need not look at it again with each batch of rows.
+        gc.freeze()
         end_with_parent()
         settings = Settings.from_environment(os.environ)
         self.serving = Serving(settings.spool)
