@@ -51,9 +51,12 @@ def main() -> None:
         running = [stack.enter_context(servers.ours(model, folder))]
         running.append(stack.enter_context(servers.empty(folder)))
         python = servers.peers_python()
-        for start in (servers.mlserver, servers.fastapi, servers.litserve, servers.bentoml_typed):
-            if not arguments.only or any(part in start.__name__ for part in arguments.only):
-                running.append(stack.enter_context(start(python, folder)))
+        others = (servers.mlserver, servers.fastapi, servers.litserve, servers.bentoml_typed)
+        running += [
+            stack.enter_context(start(python, folder))
+            for start in others
+            if not arguments.only or any(part in start.__name__ for part in arguments.only)
+        ]
         for server in running:
             if server.many is not None:
                 check(server, asked, expected)

@@ -49,7 +49,10 @@ MAX_ROWS = 1000
 
 
 def make_rows(count: int, *, seed: int, gaps: float = 0.02) -> pd.DataFrame:
-    """Return rows, some numbers of which are missing; they are steps of 1/64, as an analogue-digital converter gives."""
+    """Return rows, some numbers of which are missing.
+
+    Numbers are steps of 1/64, as an analogue-digital converter gives them.
+    """
     rng = np.random.default_rng(seed)
     numbers = np.round(rng.normal(0.0, 3.0, (count, len(NUMBERS))) * 64) / 64
     numbers = np.where(rng.random(numbers.shape) < gaps, np.nan, numbers)

@@ -89,11 +89,10 @@ def ours(model: Pipeline, folder: Path) -> Iterator[Server]:
     home = folder / "home"
     tag = build_bento(release, problem="bench", version="v1", home=home)
     with ServedBento(tag, home, folder / "ours.log", folder / "spool") as served:
-        assert served.pid is not None
         yield Server(
             "ml_assets",
             served.url,
-            served.pid,
+            served.pid or 0,
             lambda row: ("/predict", row),
             lambda rows: ("/predict", {"rows": [_at(n, row) for n, row in enumerate(rows)]}),
             lambda answer: answer["predictions"],

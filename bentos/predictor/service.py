@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from importlib.metadata import version
 from typing import Any
 
@@ -32,6 +33,7 @@ PACKAGES = (
 IMAGE = bentoml.images.Image(python_version="3.11", lock_python_packages=False).python_packages(
     *(f"{name}=={version(name)}" for name in PACKAGES)
 )
+SWITCH_SECONDS = 0.001
 # The process that watches the worker imports this module too: it stays light without the routes.
 routes = Starlette()
 
@@ -57,16 +59,20 @@ class PredictorService:
     """Answers for one problem."""
 
     def __init__(self) -> None:
+        from bentos.predictor.draining import drain_before_stopping  # noqa: PLC0415
         from bentos.predictor.routes import install  # noqa: PLC0415
         from bentos.predictor.serving import Serving  # noqa: PLC0415
         from bentos.predictor.watcher import Watcher  # noqa: PLC0415
 
         # What is imported stays: the collector need not look at it again with each batch of rows.
         gc.freeze()
+        # The worker shares the interpreter with the event loop, which must not wait 5 ms for it.
+        sys.setswitchinterval(SWITCH_SECONDS)
         end_with_parent()
         settings = Settings.from_environment(os.environ)
         self.serving = Serving(settings.spool)
         install(routes, self.serving)
+        drain_before_stopping(self.serving.lane.drained)
         self.watcher = Watcher(self.serving, settings)
         self.watcher.start()
 
@@ -77,4 +83,4 @@ class PredictorService:
         self.serving.close()
 
     def __is_ready__(self) -> bool:
-        return self.serving.loaded is not None
+        return self.serving.loaded is not None and not self.serving.lane.closed

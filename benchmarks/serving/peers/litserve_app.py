@@ -12,7 +12,7 @@ class Api(litserve.LitAPI):
         self.model = joblib.load("model.joblib")
 
     def decode_request(self, request):
-        return pd.DataFrame(request["rows"] if "rows" in request else [request])
+        return pd.DataFrame(request.get("rows", [request]))
 
     def predict(self, frame):
         return self.model.predict(frame)
