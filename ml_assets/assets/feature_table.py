@@ -6,7 +6,7 @@ import pyarrow as pa
 from ml_assets.assets.column_lineage import feature_lineage
 from ml_assets.assets.describe import WrittenTable, result, rows_by_partition, table_metadata
 from ml_assets.assets.stage import before, declare, key_of, window_of
-from ml_assets.core.feature_query import FeatureRows
+from ml_assets.core.feature_rows import FeatureRows
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import compute_features, table_name

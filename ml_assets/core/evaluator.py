@@ -1,6 +1,5 @@
 """What computes a release's answers: its compiled model, or scikit-learn where there is none."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,8 +9,6 @@ import pandas as pd
 from ml_assets.core.compiled import CompiledModel
 from ml_assets.core.metrics import Predictions
 from ml_assets.core.problem.learning import Task
-from ml_assets.core.release import COMPILED_FILE, MODEL_FILE
-from ml_assets.core.trusted_types import construct
 
 
 class Evaluator(Protocol):
@@ -55,18 +52,3 @@ class ScikitLearn:
         from ml_assets.core.training import predict  # noqa: PLC0415
 
         return predict(self.model, inputs, self.task)
-
-
-def evaluator_of(files: Mapping[str, bytes], task: Task) -> Evaluator:
-    """Return what computes the answers of a release.
-
-    Args:
-        files: Content of each file of a verified release, by its name.
-        task: Of the problem.
-
-    Raises:
-        ArtefactError: If the model cannot be read, or names a type that is not trusted.
-    """
-    if COMPILED_FILE in files:
-        return Compiled(CompiledModel.from_bytes(files[COMPILED_FILE]))
-    return ScikitLearn(construct(files[MODEL_FILE]), task)
