@@ -76,6 +76,7 @@ async def _predict(request: Request) -> Response:
         case Refused(status=status):
             return _json(refusal(outcome), status=status)
         case Answered():
+            request.state.rows = len(outcome.answers.predictions)
             return _answer(outcome)
 
 
@@ -109,7 +110,7 @@ async def _index(request: Request) -> Response:
 async def _unacceptable(_: Request, error: Exception) -> Response:
     if not isinstance(error, Unacceptable):
         raise error
-    return _json({"error": str(error)}, status=error.status)
+    return _json({"error": str(error)}, status=error.status, headers=error.headers)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import bentoml
 from starlette.applications import Starlette
 
+from bentos.predictor.one_door import OneDoor
 from bentos.predictor.orphan import end_with_parent
 from bentos.predictor.settings import Settings
 
@@ -18,6 +19,7 @@ PACKAGES = (
     "numpy",
     "orjson",
     "pandas",
+    "prometheus-client",
     "pyarrow",
     "pydantic",
     "scikit-learn",
@@ -53,14 +55,18 @@ class PredictorService:
     """Answers for one problem."""
 
     def __init__(self) -> None:
+        from bentos.predictor.entrance import open_entrance  # noqa: PLC0415
         from bentos.predictor.routes import install  # noqa: PLC0415
         from bentos.predictor.serving import Serving  # noqa: PLC0415
+        from bentos.predictor.structured_log import speak_json  # noqa: PLC0415
         from bentos.predictor.watcher import Watcher  # noqa: PLC0415
 
+        speak_json()
         end_with_parent()
         settings = Settings.from_environment(os.environ)
         self.serving = Serving(settings.spool)
         install(routes, self.serving)
+        self.operations = open_entrance(routes, self.serving, settings)
         self.watcher = Watcher(self.serving, settings)
         self.watcher.start()
 
@@ -68,7 +74,14 @@ class PredictorService:
     def stop(self) -> None:
         """Answer what is queued and close the log."""
         self.watcher.stop()
+        self.operations.close()
         self.serving.close()
 
     def __is_ready__(self) -> bool:
         return self.serving.loaded is not None
+
+
+# The decorator has made a Service of the class.
+PredictorService.add_asgi_middleware(  # pyrefly: ignore[missing-attribute]
+    OneDoor, routes=routes
+)

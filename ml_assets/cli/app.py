@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from ml_assets.cli.demo.command import demo
+from ml_assets.cli.keys import keys
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.versions import champion, promote, report, rollback, status
@@ -31,6 +32,7 @@ for command in (
     report,
 ):
     app.command()(command)
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

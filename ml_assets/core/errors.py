@@ -11,6 +11,7 @@ MLAssetsError
 ├── LedgerError             the history of versions is broken or a move is not allowed
 ├── ArtefactError           a stored file is missing or is not what was stored
 └── ServingError            a release could not be packaged, started or asked
+    └── SpoolError          what was asked or told could not be written down
 
 Each message says what was wrong, where, what was expected and what to do.
 """
@@ -61,6 +62,10 @@ class ArtefactError(MLAssetsError):
 
 class ServingError(MLAssetsError):
     """A release could not be packaged, started, or did not answer as it must."""
+
+
+class SpoolError(ServingError):
+    """What was asked or told could not be written down, so it must not be acknowledged."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

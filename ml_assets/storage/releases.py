@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.golden import GoldenRows, request_rows, tolerance_between
+from ml_assets.core.rate_limit import RateLimit
 from ml_assets.core.release import (
     CONTRACT_FILE,
     GOLDEN_FILE,
@@ -85,6 +86,7 @@ def release_files(
 def describe_release(source: ReleaseSource, *, classes: tuple[Any, ...]) -> Release:
     """Return what a release says of itself."""
     problem = source.declared.problem
+    limit = problem.serving.rate_limit
     return Release(
         problem=problem.name,
         version=source.version,
@@ -102,6 +104,7 @@ def describe_release(source: ReleaseSource, *, classes: tuple[Any, ...]) -> Rele
         max_rows=problem.serving.max_rows,
         latency_ms=problem.serving.latency_ms,
         unknown_category=problem.serving.unknown_category,
+        rate_limit=RateLimit(limit.requests_per_second, limit.burst) if limit else None,
     )
 
 

@@ -22,6 +22,13 @@ class Quality(Declaration):
     )
 
 
+class RateLimit(Declaration):
+    """How often one caller may ask: with one key, or from one address where there are no keys."""
+
+    requests_per_second: PositiveFloat
+    burst: PositiveInt = Field(description="Requests that may come at once.")
+
+
 class Serving(Declaration):
     """How the champion answers."""
 
@@ -30,6 +37,7 @@ class Serving(Declaration):
         default=200.0, description="Median time to answer one row that a release must keep."
     )
     unknown_category: Literal["accept", "reject"] = "accept"
+    rate_limit: RateLimit | None = Field(default=None, description="By default there is none.")
 
 
 class Monitoring(Declaration):
