@@ -73,7 +73,7 @@ class ServedBento:
         """Start the process and return when it is ready; one that runs already is left alone.
 
         Raises:
-            ServingError: If it would be reachable from elsewhere and nobody has a key, or if it does
+            ServingError: If others could reach it and nobody has a key, or if it does
                 not become ready; it is ended then.
         """
         if self.running:
