@@ -67,6 +67,8 @@ class _State(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the figures of now."""
         loaded = self._serving.loaded
+        depth = self._serving.lane.depth
+        yield _gauge("queue_depth", "Requests that wait for the model or are computed.", depth)
         yield _gauge(
             "ready", "Whether a release that has proven itself answers.", loaded is not None
         )
@@ -77,6 +79,8 @@ class _State(Collector):
         if loaded is not None:
             text = "Revision of the deployment that serves; 0 for the packed release."
             yield _gauge("deployment_revision", text, loaded.revision)
+            text = "Whether scikit-learn answers, since the model could not be compiled."
+            yield _gauge("fallback_evaluator", text, not loaded.predictor.compiled)
             info = InfoMetricFamily(f"{NAME}_release", "The release that answers.")
             problem = loaded.predictor.release.problem
             names = {"problem": problem, "version": loaded.version, "digest": loaded.digest}

@@ -4,18 +4,19 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-import orjson
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bentos.predictor.body import Unacceptable, read_body
+from bentos.predictor.answer import as_json, respond
+from bentos.predictor.body import Unacceptable, kind_of, read_body
 from bentos.predictor.caller import is_local
 from bentos.predictor.feedback_log import FeedbackLog
 from bentos.predictor.keys import Guard
 from bentos.predictor.measures import CONTENT_TYPE, Measures
-from bentos.predictor.serving import Loaded, Serving, refusal
+from bentos.predictor.passes import Loaded
+from bentos.predictor.serving import Serving
 from ml_assets.core.feedback import FeedbackSchema, Truth
 from ml_assets.core.release import Release
 from ml_assets.core.request_schema import Refused
@@ -59,7 +60,7 @@ class Operations:
         self._writer.shutdown(wait=True)
 
     async def _alive(self, _: Request) -> Response:
-        return _json({"alive": True})
+        return as_json({"alive": True})
 
     async def _ready(self, request: Request) -> Response:
         try:
@@ -68,7 +69,7 @@ class Operations:
             return _not_ready(str(error), failed=True)
         loaded = self._serving.loaded
         if loaded is not None:
-            return _json({"ready": True, "version": loaded.version, "revision": loaded.revision})
+            return as_json({"ready": True, "version": loaded.version, "revision": loaded.revision})
         failure = self._serving.error
         reason = "A release is being loaded." if failure is None else "No release can be served."
         # The reason names folders of this machine: only who is on it gets to see it.
@@ -83,18 +84,20 @@ class Operations:
         if loaded is None:
             raise Unacceptable(503, "No release is loaded yet: see GET /readyz.")
         release = loaded.predictor.release
+        if kind_of(request) != "json":
+            raise Unacceptable(415, "Feedback is JSON: content-type application/json.")
         try:
             body = await read_body(request, limit=release.body_limit)
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED)  # nobody is there to read it
         truths = feedback_schema(release).decode(body)
         if isinstance(truths, Refused):
-            return _json(refusal(truths), status=truths.status)
+            return respond(truths, request)
         key = getattr(request.state, "key", None)
         writing = self._writer.submit(self._keep, truths, loaded, key.name if key else None)
         await asyncio.wrap_future(writing)
         self._measures.feedback.inc(len(truths))
-        return _json({"taken": len(truths)}, status=202)
+        return as_json({"taken": len(truths)}, status=202)
 
     def _keep(self, truths: tuple[Truth, ...], loaded: Loaded, by: str | None) -> None:
         problem = loaded.predictor.release.problem
@@ -107,8 +110,4 @@ def feedback_schema(release: Release) -> FeedbackSchema:
 
 
 def _not_ready(reason: str, *, failed: bool) -> Response:
-    return _json({"ready": False, "failed": failed, "reason": reason}, status=503)
-
-
-def _json(content: dict[str, object], *, status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")
+    return as_json({"ready": False, "failed": failed, "reason": reason}, status=503)

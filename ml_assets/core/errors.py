@@ -10,6 +10,7 @@ MLAssetsError
 ├── LakeError               a table could not be read or written
 ├── LedgerError             the history of versions is broken or a move is not allowed
 ├── ArtefactError           a stored file is missing or is not what was stored
+├── NotCompilable           a model is of a kind that only scikit-learn itself evaluates
 └── ServingError            a release could not be packaged, started or asked
     └── SpoolError          what was asked or told could not be written down
 
@@ -58,6 +59,10 @@ class LedgerError(MLAssetsError):
 
 class ArtefactError(MLAssetsError):
     """A stored artefact is missing or differs from what was stored."""
+
+
+class NotCompilable(MLAssetsError):  # noqa: N818 - no fault: scikit-learn answers instead
+    """A fitted model has a part that is not compiled; the text says which."""
 
 
 class ServingError(MLAssetsError):

@@ -13,14 +13,14 @@ from typing import Any, Literal, Self
 
 from ml_assets.core.contract import Contract
 from ml_assets.core.errors import ArtefactError
-from ml_assets.core.feature_query import FeatureQuery, PastLabel
+from ml_assets.core.feature_query import BASELINE_PREFIX, FeatureQuery, PastLabel
+from ml_assets.core.feature_views import History
 from ml_assets.core.problem.learning import Task
 from ml_assets.core.rate_limit import RateLimit
 from ml_assets.core.request_schema import RequestSchema
-from ml_assets.core.time_travel import History
-from ml_assets.core.training_set import BASELINE_PREFIX
 
 MODEL_FILE = "model.skops"
+COMPILED_FILE = "model.npz"  # only where the model compiles
 SQL_FILE = "features.sql"
 CONTRACT_FILE = "contract.json"
 RELEASE_FILE = "release.json"
@@ -101,7 +101,13 @@ class Release:
 
     def schema(self, contract: Contract) -> RequestSchema:
         """Return the decoder of requests."""
-        return RequestSchema(contract, self.keys, self.max_rows, self.unknown_category)
+        return RequestSchema(
+            contract,
+            self.keys,
+            self.max_rows,
+            self.unknown_category,
+            max_bytes=self.body_limit,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; durations are in seconds."""
