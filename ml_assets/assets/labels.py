@@ -5,6 +5,7 @@ from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import table_facts
 from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.core.feedback import FEEDBACK
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_tables import labels_of, labels_stream
@@ -24,7 +25,7 @@ def labels(declared: DeclaredProblem) -> dg.AssetsDefinition:
             "labels",
             stage="labels",
             kinds=["deltalake"],
-            deps=[upstream],
+            deps=[upstream, key_of(problem, FEEDBACK)],
             description=labels.__doc__,
         )
     )
@@ -44,7 +45,12 @@ def labels(declared: DeclaredProblem) -> dg.AssetsDefinition:
         )
         facts = table_facts(table, version, len(found.rows), found.rows.schema)
         return dg.MaterializeResult(
-            metadata={**facts, "rows": len(found.rows), "unusable_rows": found.rejected}
+            metadata={
+                **facts,
+                "rows": len(found.rows),
+                "unusable_rows": found.rejected,
+                "rows_from_feedback": found.from_feedback,
+            }
         )
 
     return _labels

@@ -13,6 +13,7 @@ from ml_assets.assets.deployment import deployment
 from ml_assets.assets.drift_report import drift_report
 from ml_assets.assets.evaluation_report import evaluation_report
 from ml_assets.assets.feature_table import feature_table
+from ml_assets.assets.feedback import feedback
 from ml_assets.assets.labelling_queue import labelling_queue
 from ml_assets.assets.labels import labels
 from ml_assets.assets.landed_files import landed_files
@@ -25,6 +26,7 @@ from ml_assets.assets.scoreboard import has_truth, scoreboard
 from ml_assets.assets.training_set import training_set
 from ml_assets.assets.validated_data import validated_data
 from ml_assets.automation.failures import failure_sensor
+from ml_assets.automation.feedback import feedback_sensor
 from ml_assets.automation.ingestion import ingestion_schedule, new_files_sensor
 from ml_assets.automation.jobs import JOBS, job_of
 from ml_assets.automation.production import production_profile_sensor, scoring_schedule
@@ -78,6 +80,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         *(reference_table(declared, name) for name in declared.problem.references),
         validated_data(declared),
         column_statistics(declared),
+        feedback(declared),
         labels(declared),
         feature_table(declared),
         training_set(declared),
@@ -113,6 +116,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         ],
         sensors=[
             *_file_sensors(declared, jobs),
+            feedback_sensor(declared, jobs=[jobs["feedback"], jobs["truth"]]),
             production_profile_sensor(declared),
             drift_sensor(declared),
             failure_sensor(declared, list(jobs.values())),

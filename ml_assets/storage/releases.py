@@ -136,7 +136,8 @@ def history_files(
         f"AND event_time >= {literal(asked.start - reach.rows)} ORDER BY event_time"
     ).to_arrow_table()
     labels = connection.sql(
-        f"SELECT * EXCLUDE (_date) FROM history_labels WHERE known_at <= {literal(known_by)} "
+        "SELECT * EXCLUDE (_date, superseded_at) FROM history_labels WHERE superseded_at IS NULL "
+        f"AND known_at <= {literal(known_by)} "
         f"AND event_time >= {literal(asked.start - reach.labels)} ORDER BY event_time"
     ).to_arrow_table()
     return {HISTORY_FILE: _parquet(rows), LABELS_FILE: _parquet(labels)}
