@@ -12,6 +12,7 @@ from bentos.predictor.answer import as_json, respond
 from bentos.predictor.body import Unacceptable, kind_of, read_body, request_id_of
 from bentos.predictor.lane import Unavailable
 from bentos.predictor.openapi import describe
+from bentos.predictor.openapi_entrance import with_entrance
 from bentos.predictor.page import index_page
 from bentos.predictor.passes import Answered, Loaded
 from bentos.predictor.passes import Request as Asked
@@ -75,7 +76,8 @@ async def _release(request: Request) -> Response:
 
 
 async def _openapi(request: Request) -> Response:
-    return as_json(describe(_loaded(request).predictor))
+    predictor = _loaded(request).predictor
+    return as_json(with_entrance(describe(predictor), predictor.release))
 
 
 async def _index(request: Request) -> Response:

@@ -17,6 +17,7 @@ from ml_assets.core.golden import GoldenRows
 from ml_assets.core.rate_limit import RateLimit, TokenBuckets
 from ml_assets.core.release import GOLDEN_FILE, RELEASE_FILE, Release
 from ml_assets.storage.api_keys import KeyStore
+from ml_assets.storage.served_bento import ServedBento
 from ml_assets_tests.serving.entrance import ELSEWHERE, HERE, Entrance
 from ml_assets_tests.serving.releases import seal
 
@@ -445,3 +446,18 @@ def test_feedback_that_cannot_be_kept_is_not_acknowledged(entrance):
     answer = feedback(entrance, {"request_id": "a", "truth": 1.0})
     assert answer.status_code == 500
     assert "spool" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])  # noqa: S104 - never bound
+def test_a_server_does_not_start_in_the_open_without_a_key(tmp_path, host):
+    store = KeyStore(tmp_path / "keys")
+    served = ServedBento("pumps:none", tmp_path, tmp_path / "log", tmp_path, host=host)
+    with pytest.raises(ServingError, match="ml-assets keys create"):
+        served.start()
+    guarded = replace(served, keys=store.path)
+    store.create("ops", ["admin"])
+    with pytest.raises(ServingError, match="no key opens predict"):
+        guarded.start()
+    store.create("shop", ["predict"])
+    with pytest.raises(ServingError, match="There is no Bento"):
+        guarded.start()
