@@ -63,6 +63,11 @@ class Lane(Generic[Asked, Outcome]):
         """Requests that wait or are computed."""
         return self._inside
 
+    @property
+    def closed(self) -> bool:
+        """Whether no more requests are taken."""
+        return self._closed
+
     async def ask(self, asked: Asked, *, size: int) -> Outcome:
         """Return the outcome of a request, once its pass is over.
 

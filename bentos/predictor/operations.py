@@ -67,6 +67,8 @@ class Operations:
             self._guard.ring()
         except Unacceptable as error:
             return _not_ready(str(error), failed=True)
+        if self._serving.lane.closed:
+            return _not_ready("The server is stopping.", failed=False)
         loaded = self._serving.loaded
         if loaded is not None:
             return as_json({"ready": True, "version": loaded.version, "revision": loaded.revision})

@@ -64,6 +64,7 @@ class Release:
         latency_ms: Median time to answer one row that must be kept.
         unknown_category: What happens to a value that the contract does not list.
         rate_limit: How often one caller may ask; None without a bound.
+        evaluator: What computes the answers, and why it is not the compiled model if it is not.
     """
 
     problem: str
@@ -83,6 +84,7 @@ class Release:
     latency_ms: float = 200.0
     unknown_category: Literal["accept", "reject"] = "accept"
     rate_limit: RateLimit | None = None
+    evaluator: str = "scikit-learn"
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -126,11 +126,10 @@ def _moments(column: pa.ChunkedArray) -> list[datetime | None]:
 
 
 def _read_stream(body: bytes, max_rows: int) -> pa.Table:
-    with pa.ipc.MessageReader.open_stream(body) as messages:
-        for message in _messages(messages):
-            if _is_compressed(message.metadata.to_pybytes()):
-                text = "An Arrow stream must not be compressed: write it without compression."
-                raise Unreadable(text, rule="compression")
+    for message in _messages(pa.ipc.MessageReader.open_stream(body)):
+        if _is_compressed(message.metadata.to_pybytes()):
+            text = "An Arrow stream must not be compressed: write it without compression."
+            raise Unreadable(text, rule="compression")
     with pa.ipc.open_stream(body) as stream:
         batches, rows = [], 0
         for batch in stream:
