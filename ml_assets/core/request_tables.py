@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml_assets.core.contract import Column, Kind
@@ -217,7 +216,8 @@ def _repeated(chunk: pa.DictionaryArray) -> int:
     kind = chunk.dictionary.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return 0
-    return pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+    lengths = [len(text.as_buffer() or b"") for text in chunk.dictionary]
+    return sum(lengths[index] for index in chunk.indices.to_pylist() if index is not None)
 
 
 def _too_many(rows: int, max_rows: int) -> Unreadable:
