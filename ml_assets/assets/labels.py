@@ -5,6 +5,7 @@ import dagster as dg
 from ml_assets.assets.column_lineage import labels_lineage
 from ml_assets.assets.describe import WrittenTable, result, rows_by_partition, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.core.feedback import FEEDBACK
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
@@ -25,7 +26,7 @@ def labels(declared: DeclaredProblem) -> dg.AssetsDefinition:
             "labels",
             stage="labels",
             kinds=["deltalake"],
-            deps=[upstream],
+            deps=[upstream, key_of(problem, FEEDBACK)],
             description=labels.__doc__,
             metadata=table_metadata(declared, "labels", lineage=labels_lineage(declared)),
         )
@@ -43,7 +44,11 @@ def labels(declared: DeclaredProblem) -> dg.AssetsDefinition:
         version = workspace.lake.replace(
             table, found.rows, dates=placement.dates, predicate=placement.predicate
         )
-        facts = {"rows": len(found.rows), "unusable_rows": found.rejected}
+        facts = {
+            "rows": len(found.rows),
+            "unusable_rows": found.rejected,
+            "rows_from_feedback": found.from_feedback,
+        }
         counts = rows_by_partition(problem, found.rows)
         written = WrittenTable(version, found.rows.schema, counts)
         return result(context, facts, table=written)

@@ -83,7 +83,8 @@ def _rows_with_labels(
         f"""
         SELECT * FROM (
             SELECT v.event_time, {chosen}, l.{quoted(problem.label.column)}
-            FROM validated_data AS v JOIN labels AS l USING ({identity})
+            FROM validated_data AS v
+            JOIN (FROM labels WHERE superseded_at IS NULL) AS l USING ({identity})
             WHERE {place(problem, window).where.replace("_date", "v._date")}
             ORDER BY v.event_time DESC LIMIT {ROWS}
         ) ORDER BY event_time

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
+from ml_assets.cli.keys import keys
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.traffic import as_of, traffic
@@ -36,6 +37,7 @@ for command in (
     report,
 ):
     app.command()(command)
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

@@ -127,6 +127,7 @@ def serve(
             log=log,
             spool=workspace.spool,
             deployment=workspace.deployment(problem).path,
+            keys=workspace.keys.path,
             host=host,
             port=port,
         )

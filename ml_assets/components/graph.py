@@ -14,6 +14,7 @@ from ml_assets.assets.drift_report import drift_report
 from ml_assets.assets.evaluation_report import evaluation_report
 from ml_assets.assets.experiment_report import experiment_report
 from ml_assets.assets.feature_table import feature_table
+from ml_assets.assets.feedback import feedback
 from ml_assets.assets.labelling_queue import labelling_queue
 from ml_assets.assets.labels import labels
 from ml_assets.assets.landed_files import landed_files
@@ -32,6 +33,7 @@ from ml_assets.assets.training_set import training_set
 from ml_assets.assets.validated_data import validated_data
 from ml_assets.automation.arrivals import can_change
 from ml_assets.automation.failures import failure_sensor
+from ml_assets.automation.feedback import feedback_sensor
 from ml_assets.automation.ingestion import ingestion_schedule, new_content_sensor
 from ml_assets.automation.jobs import JOBS, job_of
 from ml_assets.automation.late_labels import labels_come_late, late_labels_sensor
@@ -93,6 +95,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         *(reference_table(declared, name) for name in declared.problem.references),
         validated_data(declared),
         column_statistics(declared),
+        feedback(declared),
         labels(declared),
         feature_table(declared),
         training_set(declared),
@@ -134,6 +137,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         ],
         sensors=[
             *_arrival_sensors(declared, jobs),
+            feedback_sensor(declared, jobs=[jobs["feedback"], jobs["truth"]]),
             production_profile_sensor(declared),
             drift_sensor(declared),
             failure_sensor(declared, list(jobs.values())),

@@ -40,7 +40,7 @@ def logged_rows(
     ]
     prediction_spool.read(connection, files, "spooled")
     kind = "DOUBLE" if problem.task == "regression" else "VARCHAR"
-    keys = "".join(f"{_key(declared, key)} AS {quoted(key)}, " for key in problem.keys)
+    keys = "".join(f"{key_of_inputs(declared, key)} AS {quoted(key)}, " for key in problem.keys)
     return connection.sql(
         f"""
         SELECT {date_sql(problem)} AS _date, {keys}event_time, request_id, "row", "at", version,
@@ -54,6 +54,7 @@ def logged_rows(
     ).to_arrow_table()
 
 
-def _key(declared: DeclaredProblem, key: str) -> str:
+def key_of_inputs(declared: DeclaredProblem, key: str) -> str:
+    """Return SQL for a key of a logged row, taken out of its inputs."""
     path = "'$.\"" + key.replace("'", "''") + "\"'"
     return f"(inputs ->> {path})::{declared.contract.contract.column(key).sql_type}"

@@ -99,7 +99,7 @@ def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str
         f"SELECT json, filename FROM read_ndjson_objects([{listed}], filename = true, "
         f"ignore_errors = true, maximum_object_size = {LARGEST_LINE})"
     )
-    _refuse_damaged(connection, lines)
+    refuse_damaged(connection, lines)
     columns = ", ".join(_column(field, kind) for field, kind in FIELDS.items())
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {columns} FROM ({lines}) "
@@ -108,7 +108,16 @@ def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str
     )
 
 
-def _refuse_damaged(connection: duckdb.DuckDBPyConnection, lines: str) -> None:
+def refuse_damaged(connection: duckdb.DuckDBPyConnection, lines: str) -> None:
+    """Refuse segments with a line that is no JSON, other than one that is still being written.
+
+    Args:
+        connection: Computes.
+        lines: SELECT of ``json`` and ``filename``, with NULL where a line is no JSON.
+
+    Raises:
+        ArtefactError: If there are any.
+    """
     unreadable = connection.execute(
         f"SELECT filename, count(*) FROM ({lines}) WHERE json IS NULL GROUP BY ALL ORDER BY ALL"
     ).fetchall()

@@ -23,6 +23,13 @@ class Quality(Declaration):
     )
 
 
+class RateLimit(Declaration):
+    """How often one caller may ask: with one key, or from one address where there are no keys."""
+
+    requests_per_second: PositiveFloat
+    burst: PositiveInt = Field(description="Requests that may come at once.")
+
+
 class Serving(Declaration):
     """How the champion answers, and how a challenger comes to."""
 
@@ -32,6 +39,7 @@ class Serving(Declaration):
     )
     unknown_category: Literal["accept", "reject"] = "accept"
     traffic: Traffic = Traffic()
+    rate_limit: RateLimit | None = Field(default=None, description="By default there is none.")
 
 
 class Monitoring(Declaration):
