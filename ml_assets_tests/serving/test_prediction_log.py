@@ -58,10 +58,10 @@ def test_what_was_logged_is_read_back(log, tmp_path, connection):
 
 
 def test_a_row_that_two_versions_answered_is_read_for_each(log, tmp_path, connection):
-    shadow = [
+    shadow = b"".join(
         json.dumps({**json.loads(line), "variant": "shadow", "latency_ms": 2.5}).encode() + b"\n"
-        for line in lines(values=(9.0, 9.5))
-    ]
+        for line in lines(values=(9.0, 9.5)).splitlines()
+    )
     log.append(lines() + lines(), version="v1", at=AT)
     log.append(shadow, version="v2", at=AT)
     sql = "SELECT variant, row, prediction::DOUBLE, latency_ms FROM predictions ORDER BY ALL"
