@@ -1,5 +1,7 @@
 """The batching storage holds what Dagster's own storage holds."""
 
+import warnings
+
 import dagster as dg
 import pytest
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -11,7 +13,14 @@ FIRST, LAST = "2024-01-01", "2024-02-09"
 READINGS, SUMS = dg.AssetKey("readings"), dg.AssetKey("sums")
 
 
-@dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+def daily(**more):
+    """Return the decorator of an asset whose range is one run, as the project's assets are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
+        return dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), **more)
+
+
+@daily()
 def readings(context: dg.AssetExecutionContext):
     context.log_event(
         dg.AssetObservation(READINGS, partition=context.partition_keys[-1], metadata={"seen": 1})
@@ -19,7 +28,7 @@ def readings(context: dg.AssetExecutionContext):
     return dg.MaterializeResult(metadata={"rows": 3}, tags={"source": "test"})
 
 
-@dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), deps=[readings])
+@daily(deps=[readings])
 def sums():
     return dg.MaterializeResult(metadata={"total": 6.0})
 

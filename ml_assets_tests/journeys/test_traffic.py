@@ -20,6 +20,7 @@ import pytest
 from bentos.predictor.log import PredictionLog, log_lines
 from ml_assets.assets.deployment import bring_in
 from ml_assets.components.execution import ProblemRunner
+from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.prediction import Answers
 from ml_assets.core.problem import Problem
 from ml_assets.core.request_schema import RequestRows
@@ -116,7 +117,8 @@ class Town:
 
     def _log(self, variant, version, asked, fields, who):
         at = asked.event_times[0]
-        features = pd.DataFrame({"load": asked.columns["load"]})
+        loads = np.array(asked.columns["load"], dtype=float)[:, None]
+        features = FeatureValues(("load",), loads, (), ())
         lines = log_lines(
             asked,
             Answers([0.0] * METERS, None, (), features),
@@ -127,10 +129,10 @@ class Town:
         )
         chosen = [
             orjson.dumps({**orjson.loads(line), **more}, option=LINE)
-            for line, more, one in zip(lines, fields, who, strict=True)
+            for line, more, one in zip(lines.splitlines(), fields, who, strict=True)
             if one == variant
         ]
-        self.log.append(chosen, version=version, at=at)
+        self.log.append(b"".join(chosen), version=version, at=at)
 
     def report(self, day):
         """Materialise the report of a day, and return what it says."""
