@@ -6,7 +6,7 @@ from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import table_facts
 from ml_assets.assets.stage import before, declare, key_of, window_of
-from ml_assets.core.feature_query import FeatureRows
+from ml_assets.core.feature_rows import FeatureRows
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import compute_features, table_name
 from ml_assets.storage.placement import date_sql, place

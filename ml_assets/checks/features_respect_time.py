@@ -7,8 +7,8 @@ import dagster as dg
 from duckdb import DuckDBPyConnection
 
 from ml_assets.checks.property import Property, asset_property
+from ml_assets.core.feature_views import ALL_ROWS
 from ml_assets.core.time_travel import (
-    ALL_ROWS,
     Change,
     changes_with_a_longer_past,
     changes_without_the_future,

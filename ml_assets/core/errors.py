@@ -10,6 +10,7 @@ MLAssetsError
 ├── LakeError               a table could not be read or written
 ├── LedgerError             the history of versions is broken or a move is not allowed
 ├── ArtefactError           a stored file is missing or is not what was stored
+├── NotCompilable           a model is of a kind that only scikit-learn itself evaluates
 └── ServingError            a release could not be packaged, started or asked
 
 Each message says what was wrong, where, what was expected and what to do.
@@ -57,6 +58,10 @@ class LedgerError(MLAssetsError):
 
 class ArtefactError(MLAssetsError):
     """A stored artefact is missing or differs from what was stored."""
+
+
+class NotCompilable(MLAssetsError):  # noqa: N818 - no fault: scikit-learn answers instead
+    """A fitted model has a part that is not compiled; the text says which."""
 
 
 class ServingError(MLAssetsError):

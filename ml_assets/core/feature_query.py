@@ -11,18 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import duckdb
 import numpy as np
-import pandas as pd
 
-from ml_assets.core.errors import FeatureSqlError
-from ml_assets.core.training_set import BASELINE_PREFIX
 from ml_assets.core.window import Window
 
 # Sums of floats depend on the order in which an engine adds them. Features keep 32 significant
 # bits (9 decimal digits), so that a batch of a year and a request of one row agree to the bit.
 SIGNIFICANT_BITS = 32
-NUMERIC_KINDS = "biuf"
+# Columns of baselines carry this before their name.
+BASELINE_PREFIX = "baseline__"
 
 
 def quoted(name: str) -> str:
@@ -110,6 +107,10 @@ class FeatureQuery:
         same = " AND ".join(f"f.{quoted(name)} = a.{quoted(name)}" for name in self.identity)
         return self._select(f"SEMI JOIN {quoted(asked)} AS a ON {same}")
 
+    def everything(self) -> str:
+        """Return SQL for the features of all rows of ``validated_data``."""
+        return self._select("")
+
     def _select(self, restriction: str) -> str:
         body = self.sql.strip().rstrip(";")
         # The closing bracket stands on its own line: a comment may end the user's text.
@@ -124,22 +125,6 @@ class FeatureQuery:
         return f"SELECT f.*, {columns}\nFROM {rows} AS f\n{joins}"
 
 
-@dataclass(frozen=True)
-class FeatureRows:
-    """Features by row.
-
-    Attributes:
-        frame: Identity columns, features and baseline columns; numbers are float64 with NaN where
-            missing, texts are object with None where missing. Sorted by event time, then keys.
-        numeric: Features that are numbers, in the order of features.sql.
-        categorical: Features that are texts.
-    """
-
-    frame: pd.DataFrame
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-
-
 def rounded(values: np.ndarray) -> np.ndarray:
     """Return floats with ``SIGNIFICANT_BITS`` significant bits; infinities become NaN.
 
@@ -152,77 +137,3 @@ def rounded(values: np.ndarray) -> np.ndarray:
     mantissa, exponent = np.frexp(values)
     kept = np.ldexp(np.rint(np.ldexp(mantissa, SIGNIFICANT_BITS)), exponent - SIGNIFICANT_BITS)
     return np.where(np.isfinite(kept), kept, np.nan)
-
-
-def run_features(
-    connection: duckdb.DuckDBPyConnection, text: str, *, identity: Sequence[str]
-) -> FeatureRows:
-    """Run the SQL of a :class:`FeatureQuery` and bring its columns into their canonical form.
-
-    Args:
-        connection: Holds the views that features.sql reads.
-        text: What ``between`` or ``among`` returned.
-        identity: Columns that name one row.
-
-    Raises:
-        FeatureSqlError: If the SQL fails, lacks an identity column, yields a row twice, or
-            yields a column that is neither number, boolean nor text.
-    """
-    try:
-        frame = connection.execute(text).df()
-    except duckdb.Error as error:
-        message = f"features.sql failed: {error}. It ran over the views validated_data and labels."
-        raise FeatureSqlError(message) from error
-    missing = [name for name in identity if name not in frame.columns]
-    if missing:
-        message = (
-            f"features.sql does not select {missing}. Each row is named by {list(identity)}: "
-            "select these beside the features."
-        )
-        raise FeatureSqlError(message)
-    frame["event_time"] = frame["event_time"].astype("datetime64[us, UTC]")
-    frame = frame.sort_values(["event_time", *[k for k in identity if k != "event_time"]])
-    frame = frame.reset_index(drop=True)
-    _refuse_twins(frame, identity)
-    return _canonical(frame, identity)
-
-
-def _refuse_twins(frame: pd.DataFrame, identity: Sequence[str]) -> None:
-    twins = frame.duplicated(list(identity))
-    if twins.any():
-        example = frame.loc[twins, list(identity)].iloc[0].to_dict()
-        message = (
-            f"features.sql yields {int(twins.sum())} rows more than once, the first for {example}. "
-            "A join matches several rows: join on all keys, or aggregate first."
-        )
-        raise FeatureSqlError(message)
-
-
-def _canonical(frame: pd.DataFrame, identity: Sequence[str]) -> FeatureRows:
-    numeric, categorical = [], []
-    for name in frame.columns.drop(list(identity)):
-        column = frame[name]
-        baseline = str(name).startswith(BASELINE_PREFIX)
-        if pd.api.types.is_datetime64_any_dtype(column) or column.dtype.kind in "mM":
-            message = (
-                f"Feature {name!r} is a time. A model needs a number: select hour({name}), or "
-                f"epoch(event_time - {name}) for an age in seconds."
-            )
-            raise FeatureSqlError(message)
-        if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            frame[name] = rounded(column.to_numpy(dtype="float64", na_value=np.nan))
-            kinds = numeric
-        else:
-            frame[name] = as_texts(column)
-            kinds = categorical
-        if not baseline:
-            kinds.append(str(name))
-    return FeatureRows(frame, tuple(numeric), tuple(categorical))
-
-
-def as_texts(column: pd.Series) -> pd.Series:
-    """Return values as text, None where missing."""
-    present = column.notna()
-    texts = pd.Series(None, index=column.index, dtype=object)
-    texts[present] = column[present].map(str)
-    return texts

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 
 from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import ServingError
 from ml_assets.core.request_schema import EVENT_TIME
+
+if TYPE_CHECKING:  # the server reads golden rows without pandas
+    import pandas as pd
 
 # A nullable integer comes as a float from a frame; a request takes integers only.
 _PLAIN: Mapping[Kind, Callable[[Any], Any]] = {
@@ -18,7 +20,7 @@ _PLAIN: Mapping[Kind, Callable[[Any], Any]] = {
     "integer": int,
     "string": str,
     "boolean": bool,
-    "datetime": lambda moment: pd.Timestamp(moment).isoformat(),
+    "datetime": lambda moment: moment.isoformat(),
 }
 # Linear algebra differs in its last places with the number of rows; more is another model.
 LARGEST_TOLERANCE = 1e-9
@@ -109,7 +111,7 @@ class GoldenRows:
         return None
 
 
-def request_rows(rows: pd.DataFrame, contract: Contract) -> tuple[dict[str, Any], ...]:
+def request_rows(rows: "pd.DataFrame", contract: Contract) -> tuple[dict[str, Any], ...]:
     """Return validated rows as a request holds them.
 
     Args:
@@ -117,6 +119,7 @@ def request_rows(rows: pd.DataFrame, contract: Contract) -> tuple[dict[str, Any]
         contract: Columns of a request.
 
     Example:
+        >>> import pandas as pd
         >>> frame = pd.DataFrame({"event_time": pd.to_datetime(["2024-01-01"], utc=True), "n": [1]})
         >>> request_rows(frame, Contract((Column("n", "integer"),)))
         ({'n': 1, 'event_time': '2024-01-01T00:00:00+00:00'},)
@@ -124,7 +127,10 @@ def request_rows(rows: pd.DataFrame, contract: Contract) -> tuple[dict[str, Any]
     columns = {column.name: column for column in contract.columns}
     columns[EVENT_TIME] = Column(EVENT_TIME, "datetime")
     plain = {
-        name: [None if pd.isna(value) else _PLAIN[column.kind](value) for value in rows[name]]
+        name: [
+            None if missing else _PLAIN[column.kind](value)
+            for value, missing in zip(rows[name], rows[name].isna(), strict=True)
+        ]
         for name, column in columns.items()
     }
     return tuple(dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True))

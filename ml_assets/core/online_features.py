@@ -1,22 +1,33 @@
-"""Features of a request's rows: the same SQL as the batch, over recent history in memory.
+"""Features of requests: the same SQL as the batch, over recent history in memory.
 
 A request's rows join the history, so that the next request's lags see them. They stay as long as
-the declared lookback can reach them.
+the declared lookback can reach them. Where features.sql computes each row from itself alone and
+no lookback is declared, nothing is stored.
+
+Requests that are computed together get what they would get one after the other. A row's features
+depend neither on rows that happen later, nor on a past beyond the declared lookback: the checks
+``no_feature_sees_the_future`` and ``lookback_is_long_enough`` stop a problem whose features do.
+So requests share one run of the SQL where each happened after the one before it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from itertools import count
-from typing import Self
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Self
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ml_assets.core.contract import Contract, Kind
-from ml_assets.core.errors import ArtefactError
-from ml_assets.core.feature_query import FeatureQuery, FeatureRows, interval, quoted, run_features
+from ml_assets.core.asked_rows import microseconds
+from ml_assets.core.contract import Contract
+from ml_assets.core.errors import FeatureSqlError, ServingError
+from ml_assets.core.feature_query import FeatureQuery, literal
+from ml_assets.core.feature_values import FeatureNames, FeatureValues
+from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS, History
+from ml_assets.core.prepared import Prepared
+from ml_assets.core.recent_rows import ASKED, RecentRows
 from ml_assets.core.release import (
     CONTRACT_FILE,
     HISTORY_FILE,
@@ -25,25 +36,9 @@ from ml_assets.core.release import (
     SQL_FILE,
     Release,
 )
-from ml_assets.core.request_schema import EVENT_TIME, RequestRows
-from ml_assets.core.time_travel import ALL_LABELS, ALL_ROWS, History, show
-from ml_assets.core.window import Window
+from ml_assets.core.request_schema import EVENT_TIME, MAX_FAULTS, Fault, Refused, RequestRows
 
-ASKED = "asked"
-STORED = "stored_rows"
-# Number of the request that brought a row; NULL for rows of the release.
-ARRIVAL = "_arrival"
-# Rows that requests may add before those out of reach are dropped: each drop copies the table.
-ROWS_BEFORE_FORGETTING = 4096
 MICROSECOND = timedelta(microseconds=1)
-
-_ARROW_TYPES: Mapping[Kind, pa.DataType] = {
-    "float": pa.float64(),
-    "integer": pa.int64(),
-    "string": pa.string(),
-    "boolean": pa.bool_(),
-    "datetime": pa.timestamp("us", "UTC"),
-}
 
 
 class OnlineFeatures:
@@ -51,16 +46,21 @@ class OnlineFeatures:
 
     Args:
         query: features.sql.
+        names: Which of its columns the model is given.
         contract: Columns of a request.
         reach: How far back the views go.
         history: Validated rows as a table: keys, ``event_time``, ``known_at``, the contract.
         labels: Past labels.
         references: Reference tables by name.
+
+    Raises:
+        FeatureSqlError: If features.sql cannot be run over these tables.
     """
 
     def __init__(
         self,
         query: FeatureQuery,
+        names: FeatureNames,
         contract: Contract,
         reach: History,
         *,
@@ -69,19 +69,30 @@ class OnlineFeatures:
         references: Mapping[str, pa.Table],
     ) -> None:
         self.query = query
-        self.contract = contract
+        self.names = names
         self.reach = reach
-        self._arrivals = count(1)
-        self._forgot_at = 0
-        self._fresh_rows = 0
-        types = {column.name: _ARROW_TYPES[column.kind] for column in contract.columns}
-        self._schema = pa.schema({**types, EVENT_TIME: _ARROW_TYPES["datetime"]})
+        self._looks_back = reach.rows > timedelta(0)
         # features.sql came with the release: it may compute, and reach nothing outside.
         self._connection = duckdb.connect(
             ":memory:", config={"threads": "1", "enable_external_access": "false"}
         )
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._create(history, labels, references)
+        self.recent = RecentRows(
+            self._connection,
+            contract,
+            identity=query.identity,
+            reach=reach.rows,
+            history=history,
+            labels=labels,
+            references=references,
+        )
+        try:
+            self._by_row = None if self._looks_back else self._prepared_by_row(contract)
+            self._by_window = self._by_row or self._prepared_by_window()
+        except duckdb.Error as error:
+            self.close()
+            message = f"features.sql cannot be run over the tables of the release: {error}"
+            raise FeatureSqlError(message) from error
 
     @classmethod
     def of_files(cls, release: Release, files: Mapping[str, bytes]) -> Self:
@@ -89,14 +100,17 @@ class OnlineFeatures:
 
         Raises:
             ArtefactError: If the history lacks a column of the contract.
+            FeatureSqlError: If features.sql cannot be run over the release's tables.
         """
         tables = {
             name.removeprefix(REFERENCES_FOLDER).removesuffix(".parquet"): _table(content)
             for name, content in files.items()
             if name.startswith(REFERENCES_FOLDER)
         }
+        past_labels = release.inputs[len(release.numeric) + len(release.categorical) :]
         return cls(
             release.query(files[SQL_FILE].decode()),
+            FeatureNames(release.numeric, release.categorical, past_labels),
             contract_of(files),
             release.reach,
             history=_table(files[HISTORY_FILE]),
@@ -104,127 +118,151 @@ class OnlineFeatures:
             references=tables,
         )
 
-    def compute(self, rows: RequestRows, *, remember: bool) -> FeatureRows:
-        """Return the features of ``rows``, sorted as ``run_features`` sorts.
+    def compute(
+        self, requests: Sequence[RequestRows], *, remember: bool
+    ) -> list[FeatureValues | Refused]:
+        """Return the features of each request, as if they came one after the other.
 
         Args:
-            rows: Rows of a request.
-            remember: Whether the rows stay in the history. A row with the identity of an earlier
-                one replaces it.
+            requests: Rows of each request.
+            remember: Whether rows stay in the history. A row with the identity of an earlier one
+                replaces it. Rows on which features.sql fails are not kept.
 
-        Raises:
-            FeatureSqlError: If features.sql fails on these rows; none of them is kept then.
+        Returns:
+            For each request its features in the order of its rows, or why it has none.
         """
-        arrival = next(self._arrivals)
-        window = Window(min(rows.event_times), max(rows.event_times) + MICROSECOND)
-        self._connection.execute("BEGIN")
-        kept = False
-        try:
-            self._connection.register(ASKED, self._arrow(rows))
-            self._store(arrival)
-            show(self._connection, window, self.reach, known_by=window.end)
-            found = run_features(
-                self._connection, self.query.among(ASKED), identity=self.query.identity
-            )
-            kept = remember and self.reach.rows > timedelta(0)
-        finally:
-            self._connection.execute("COMMIT" if kept else "ROLLBACK")
-        if kept:
-            self._fresh_rows += len(rows)
-            self._forget(arrival)
+        found: list[FeatureValues | Refused] = []
+        for group in self._groups(requests, remember=remember):
+            try:
+                found += self._computed(group, remember=remember)
+            except FeatureSqlError:
+                # The rows of one request must not fail those of another.
+                found += [self._computed_alone(rows, remember=remember) for rows in group]
         return found
 
     def adopt(self, older: "OnlineFeatures") -> None:
-        """Take over the rows that requests have brought to an older release.
-
-        Rows that the newer history holds already stay as they are there.
-        """
-        if older.query.keys != self.query.keys:
-            return  # the rows speak of other entities
-        self._connection.register("brought", older.brought(self._schema))
-        self._connection.execute(
-            f"INSERT INTO {STORED} BY NAME SELECT b.*, 0 AS {ARRIVAL} FROM brought AS b "
-            f"ANTI JOIN {STORED} AS s ON {self._same('s', 'b')}"
-        )
-        self._connection.unregister("brought")
-
-    def brought(self, schema: pa.Schema) -> pa.Table:
-        """Return the rows that requests have brought, in the columns shared with ``schema``."""
-        shared = [field.name for field in self._schema if field in list(schema)]
-        names = ", ".join(quoted(name) for name in dict.fromkeys([*shared, "known_at"]))
-        return self._connection.sql(
-            f"SELECT {names} FROM {STORED} WHERE {ARRIVAL} IS NOT NULL"
-        ).to_arrow_table()
-
-    @property
-    def remembered(self) -> int:
-        """Rows in memory, those of the release and those that requests brought."""
-        found = self._connection.execute(f"SELECT count(*) FROM {STORED}").fetchone()
-        return int(found[0]) if found else 0
+        """Take over the rows that requests have brought to an older release."""
+        self.recent.adopt(older.recent)
 
     def close(self) -> None:
         """Free the memory."""
         self._connection.close()
 
-    def _create(
-        self, history: pa.Table, labels: pa.Table, references: Mapping[str, pa.Table]
-    ) -> None:
-        missing = [
-            name for name in (*self._schema.names, "known_at") if name not in history.schema.names
-        ]
-        if missing:
-            message = f"{HISTORY_FILE} lacks the columns {missing}: rebuild the release."
-            raise ArtefactError(message)
-        columns = [
-            *(f"{quoted(c.name)}::{c.sql_type} AS {quoted(c.name)}" for c in self.contract.columns),
-            *(
-                f"{name}::TIMESTAMPTZ AS {name}"
-                for name in (EVENT_TIME, "known_at")
-                if name not in self.contract.by_name
-            ),
-            f"NULL::BIGINT AS {ARRIVAL}",
-        ]
-        self._load(STORED, history, ", ".join(columns))
-        self._load(ALL_LABELS, labels, "*")
-        for name, table in references.items():
-            self._load(name, table, "*")
+    def _prepared_by_row(self, contract: Contract) -> Prepared | None:
+        """Prepare features.sql over the asked rows alone, if it computes row by row."""
+        known = "" if "known_at" in contract.by_name else f", {EVENT_TIME} AS known_at"
         self._connection.execute(
-            f"CREATE VIEW {ALL_ROWS} AS SELECT * EXCLUDE ({ARRIVAL}) FROM {STORED}"
+            f"CREATE TEMP VIEW validated_data AS SELECT *{known} FROM {ASKED}; "
+            f"CREATE TEMP VIEW labels AS SELECT * FROM {ALL_LABELS}"
+        )
+        prepared = Prepared(self._connection, "features_by_row", self.query.everything())
+        return prepared if prepared.row_by_row else None
+
+    def _prepared_by_window(self) -> Prepared:
+        start, end, start_of_labels = (f"${n}::TIMESTAMPTZ" for n in (1, 2, 3))
+        moment = literal(datetime(2000, 1, 1))  # noqa: DTZ001
+        return Prepared(
+            self._connection,
+            "features_by_window",
+            f"WITH validated_data AS (SELECT * FROM {ALL_ROWS} "
+            f"WHERE event_time >= {start} AND event_time < {end}), "
+            f"labels AS (SELECT * FROM {ALL_LABELS} "
+            f"WHERE event_time >= {start_of_labels} AND known_at <= {end})\n"
+            f"{self.query.among(ASKED)}",
+            parameters=(moment, moment, moment),
         )
 
-    def _load(self, name: str, table: pa.Table, columns: str) -> None:
-        self._connection.register("loading", table)
-        self._connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT {columns} FROM loading")
-        self._connection.unregister("loading")
-
-    def _arrow(self, rows: RequestRows) -> pa.Table:
-        values = {**rows.columns, EVENT_TIME: rows.event_times}
-        return pa.table({name: values[name] for name in self._schema.names}, schema=self._schema)
-
-    def _store(self, arrival: int) -> None:
-        self._connection.execute(
-            f"DELETE FROM {STORED} AS s USING {ASKED} AS a WHERE {self._same('s', 'a')}"
-        )
-        known = "" if "known_at" in self.contract.by_name else f", {EVENT_TIME} AS known_at"
-        self._connection.execute(
-            f"INSERT INTO {STORED} BY NAME SELECT *{known}, {arrival} AS {ARRIVAL} FROM {ASKED}"
-        )
-
-    def _same(self, left: str, right: str) -> str:
-        names: Sequence[str] = self.query.identity
-        return " AND ".join(f"{left}.{quoted(name)} = {right}.{quoted(name)}" for name in names)
-
-    def _forget(self, arrival: int) -> None:
-        if self._fresh_rows < ROWS_BEFORE_FORGETTING:
+    def _groups(
+        self, requests: Sequence[RequestRows], *, remember: bool
+    ) -> Iterator[Sequence[RequestRows]]:
+        """Yield requests that may be computed together."""
+        if self._by_row:
+            yield requests
             return
-        # The median of what came lately says what time it is: one absurd event time says nothing.
-        self._connection.execute(
-            f"CREATE OR REPLACE TABLE {STORED} AS SELECT * FROM {STORED} WHERE {EVENT_TIME} >= "
-            f"(SELECT quantile_disc({EVENT_TIME}, 0.5) FROM {STORED} "
-            f"WHERE {ARRIVAL} > {self._forgot_at}) - {interval(self.reach.rows)} "
-            f"ORDER BY {EVENT_TIME}"
-        )
-        self._forgot_at, self._fresh_rows = arrival, 0
+        group: list[RequestRows] = []
+        for rows in requests:
+            if group and not (remember and min(rows.event_times) > max(group[-1].event_times)):
+                yield group
+                group = []
+            group.append(rows)
+        yield group
+
+    def _computed_alone(self, rows: RequestRows, *, remember: bool) -> FeatureValues | Refused:
+        try:
+            return self._computed([rows], remember=remember)[0]
+        except FeatureSqlError:
+            # The golden rows have shown that the SQL runs: these values are the cause. The
+            # engine's text is left out, for it may name values of other rows.
+            message = "The features of these rows cannot be computed: a value leads out of range."
+            return Refused(422, (Fault(None, None, "features", message),))
+
+    def _computed(
+        self, group: Sequence[RequestRows], *, remember: bool
+    ) -> list[FeatureValues | Refused]:
+        self.recent.asked.hold(group)
+        if self._by_row:
+            columns = self._run(self._by_row)
+            values = self.names.values(columns, sum(len(rows) for rows in group))
+            return _split(values, group)
+        columns = self._run_with_history(group, remember=remember)
+        return self._in_order(columns, group)
+
+    def _run_with_history(
+        self, group: Sequence[RequestRows], *, remember: bool
+    ) -> dict[str, np.ndarray]:
+        oldest = min(min(rows.event_times) for rows in group)
+        newest = max(max(rows.event_times) for rows in group)
+        window = (oldest - self.reach.rows, newest + MICROSECOND, oldest - self.reach.labels)
+        kept = False
+        self._connection.begin()
+        try:
+            self.recent.store(oldest=microseconds(oldest), newest=microseconds(newest))
+            columns = self._run(self._by_window, *map(literal, window))
+            kept = remember and self._looks_back
+        finally:
+            if kept:
+                self._connection.commit()
+            else:
+                self._connection.rollback()
+        if kept:
+            self.recent.forget(sum(len(rows) for rows in group))
+        return columns
+
+    def _run(self, prepared: Prepared, *parameters: str) -> dict[str, np.ndarray]:
+        try:
+            columns = prepared.run(*parameters).fetchnumpy()
+        except duckdb.Error as error:
+            message = f"features.sql failed on the rows of a request: {error}"
+            raise FeatureSqlError(message) from error
+        wanted = (*self.query.identity, *self.names.all)
+        missing = [name for name in wanted if name not in columns]
+        if missing:
+            message = f"features.sql does not give the columns {missing}: rebuild the release."
+            raise ServingError(message)
+        return columns
+
+    def _in_order(
+        self, columns: Mapping[str, np.ndarray], group: Sequence[RequestRows]
+    ) -> list[FeatureValues | Refused]:
+        """Return each request's rows in its order; a row that is not there refuses its request."""
+        identities = [_plain(columns[name]) for name in self.query.identity]
+        place = {name: n for n, name in enumerate(zip(*identities, strict=True))}
+        values = self.names.values(columns, len(identities[0]))
+        if len(place) < len(values):
+            message = "features.sql yields a row more than once: a join matches several rows."
+            raise FeatureSqlError(message)
+        return [self._rows_of(rows, values, place) for rows in group]
+
+    def _rows_of(
+        self, rows: RequestRows, values: FeatureValues, place: Mapping[tuple[Any, ...], int]
+    ) -> FeatureValues | Refused:
+        asked = [tuple(map(_comparable, name)) for name in rows.identities(self.query.keys)]
+        absent = [position for position, name in enumerate(asked) if name not in place]
+        if absent:
+            text = "features.sql leaves this row out, so the model has nothing to say of it."
+            faults = [Fault(n, None, "features", text) for n in absent[:MAX_FAULTS]]
+            return Refused(422, tuple(faults))
+        return values.rows([place[name] for name in asked])
 
 
 def contract_of(files: Mapping[str, bytes]) -> Contract:
@@ -234,3 +272,25 @@ def contract_of(files: Mapping[str, bytes]) -> Contract:
 
 def _table(content: bytes) -> pa.Table:
     return pq.read_table(pa.BufferReader(content))
+
+
+def _split(values: FeatureValues, group: Sequence[RequestRows]) -> list[FeatureValues | Refused]:
+    if len(group) == 1:
+        return [values]
+    found: list[FeatureValues | Refused] = []
+    start = 0
+    for rows in group:
+        found.append(values.rows(slice(start, start + len(rows))))
+        start += len(rows)
+    return found
+
+
+def _plain(column: np.ndarray) -> list[Any]:
+    """Return a column's values so that they compare equal to those of a request."""
+    if column.dtype.kind == "M":
+        column = column.astype("datetime64[us]").astype(np.int64)
+    return column.tolist()
+
+
+def _comparable(value: object) -> object:
+    return microseconds(value) if isinstance(value, datetime) else value

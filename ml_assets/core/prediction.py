@@ -1,15 +1,15 @@
 """Predictions from the files of a release: the one path of the server and of the batch."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 
-from ml_assets.core.errors import FeatureSqlError, ServingError
+from ml_assets.core.errors import ServingError
+from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.online_features import OnlineFeatures, contract_of
 from ml_assets.core.release import (
@@ -20,7 +20,29 @@ from ml_assets.core.release import (
     verify_manifest,
 )
 from ml_assets.core.request_schema import FLOATS, MAX_FAULTS, Fault, Refused, RequestRows
-from ml_assets.core.trusted_types import construct
+
+
+class Predictions(Protocol):
+    """What a model says of n rows."""
+
+    @property
+    def values(self) -> np.ndarray:
+        """Numbers or classes, shape (n,)."""
+
+    @property
+    def probabilities(self) -> np.ndarray | None:
+        """Shape (n, k) for k classes; None where there are none."""
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The k classes in the order of the columns."""
+
+
+class Model(Protocol):
+    """Answers rows whose features are known."""
+
+    def predict(self, inputs: FeatureValues) -> Predictions:
+        """Return the answers."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +59,7 @@ class Answers:
     predictions: list[Any]
     probabilities: list[list[float]] | None
     classes: tuple[Any, ...]
-    features: pd.DataFrame
+    features: FeatureValues
 
 
 class Predictor:
@@ -50,6 +72,7 @@ class Predictor:
     Raises:
         ArtefactError: If a file is not what was stored, or the model names a type that is not
             trusted. Nothing has been constructed then.
+        FeatureSqlError: If features.sql cannot be run over the release's tables.
     """
 
     def __init__(self, files: Mapping[str, bytes], *, digest: str | None = None) -> None:
@@ -58,11 +81,7 @@ class Predictor:
         self.contract = contract_of(files)
         self.schema = self.release.schema(self.contract)
         self.golden = GoldenRows.from_json(files[GOLDEN_FILE])
-        # scikit-learn takes seconds to import: whoever only names this class does not pay.
-        from ml_assets.core.training import predict  # noqa: PLC0415
-
-        self._predict = predict
-        self._model = construct(files[MODEL_FILE])
+        self._model = load_model(files, self.release)
         self.features = OnlineFeatures.of_files(self.release, files)
 
     def decode(self, body: bytes, *, now: datetime) -> RequestRows | Refused:
@@ -76,38 +95,22 @@ class Predictor:
             rows: Decoded rows of a request.
             remember: Whether later requests see the rows as history.
         """
-        try:
-            found = self.features.compute(rows, remember=remember)
-        except FeatureSqlError:
-            # The golden rows have shown that the SQL runs: these values are the cause. The
-            # engine's text is left out, for it may name values of other rows.
-            message = "The features of these rows cannot be computed: a value leads out of range."
-            return Refused(422, (Fault(None, None, "features", message),))
-        inputs = self._in_order(rows, found.frame)
-        return inputs if isinstance(inputs, Refused) else self.ask(inputs)
+        return self.predict_all([rows], remember=remember)[0]
 
-    def ask(self, inputs: pd.DataFrame) -> Answers | Refused:
-        """Return what the model says of rows whose features are known.
+    def predict_all(
+        self, requests: Sequence[RequestRows], *, remember: bool = True
+    ) -> list[Answers | Refused]:
+        """Answer requests at once, each as if they came one after the other.
 
         Args:
-            inputs: The columns ``release.inputs``, in this order.
+            requests: Decoded rows of each request.
+            remember: Whether later requests see the rows as history.
         """
-        faults = self._out_of_range(inputs)
-        if faults:
-            return Refused(422, faults)
-        predictions = self._predict(self._model, inputs, self.release.task)
-        regression = self.release.task == "regression"
-        values, probabilities = predictions.values, predictions.probabilities
-        numbers = values if regression else probabilities
-        if numbers is not None and not np.isfinite(numbers).all():
-            message = "The model gives no finite number: a value is far outside what it has seen."
-            return Refused(422, (Fault(None, None, "prediction", message),))
-        return Answers(
-            values.tolist(),
-            None if probabilities is None else probabilities.tolist(),
-            predictions.classes,
-            inputs,
-        )
+        found = self.features.compute(requests, remember=remember)
+        outcomes = [self._in_range(one) if isinstance(one, FeatureValues) else one for one in found]
+        accepted = [one for one in outcomes if isinstance(one, FeatureValues)]
+        answers = iter(self._ask(accepted) if accepted else ())
+        return [next(answers) if isinstance(one, FeatureValues) else one for one in outcomes]
 
     def prove(self) -> None:
         """Ask the golden rows, one by one and together, and leave no trace of them.
@@ -129,6 +132,32 @@ class Predictor:
         """Free the memory of the history."""
         self.features.close()
 
+    def _ask(self, accepted: Sequence[FeatureValues]) -> list[Answers | Refused]:
+        """Ask the model once for the rows of several requests."""
+        found = self._model.predict(FeatureValues.joined(accepted))
+        answers: list[Answers | Refused] = []
+        start = 0
+        for inputs in accepted:
+            rows = slice(start, start + len(inputs))
+            start += len(inputs)
+            shares = None if found.probabilities is None else found.probabilities[rows]
+            answers.append(self._answer(found.values[rows], shares, found.classes, inputs))
+        return answers
+
+    def _answer(
+        self,
+        values: np.ndarray,
+        probabilities: np.ndarray | None,
+        classes: tuple[Any, ...],
+        inputs: FeatureValues,
+    ) -> Answers | Refused:
+        numbers = values if self.release.task == "regression" else probabilities
+        if numbers is not None and not np.isfinite(numbers).all():
+            message = "The model gives no finite number: a value is far outside what it has seen."
+            return Refused(422, (Fault(None, None, "prediction", message),))
+        shares = None if probabilities is None else probabilities.tolist()
+        return Answers(values.tolist(), shares, classes, inputs)
+
     def _prove(self, rows: tuple[dict[str, Any], ...], *, first: int) -> None:
         body = json.dumps({"rows": rows}).encode()
         decoded = self.decode(body, now=datetime.min.replace(tzinfo=UTC))
@@ -145,37 +174,30 @@ class Predictor:
             )
             raise ServingError(message)
 
-    def _in_order(self, rows: RequestRows, frame: pd.DataFrame) -> pd.DataFrame | Refused:
-        """Bring features into the order of the request."""
-        missing = [name for name in self.release.inputs if name not in frame.columns]
-        if missing:
-            message = (
-                f"features.sql does not give the model's inputs {missing}: rebuild the release."
-            )
-            raise ServingError(message)
-        identity = [*self.release.keys, "event_time"]
-        place = {
-            name: n
-            for n, name in enumerate(zip(*(frame[c].tolist() for c in identity), strict=True))
-        }
-        asked = rows.identities(self.release.keys)
-        absent = [position for position, name in enumerate(asked) if name not in place]
-        if absent:
-            text = "features.sql leaves this row out, so the model has nothing to say of it."
-            faults = [Fault(n, None, "features", text) for n in absent[:MAX_FAULTS]]
-            return Refused(422, tuple(faults))
-        order = [place[name] for name in asked]
-        return frame[list(self.release.inputs)].take(order).reset_index(drop=True)
-
-    def _out_of_range(self, inputs: pd.DataFrame) -> tuple[Fault, ...]:
-        numbers = inputs[list(self.release.numeric)].to_numpy(dtype=np.float64)
-        wide = np.argwhere(np.abs(numbers) > FLOATS[1])[:MAX_FAULTS]
-        return tuple(
+    def _in_range(self, inputs: FeatureValues) -> FeatureValues | Refused:
+        wide = np.abs(inputs.numbers) > FLOATS[1]
+        if not wide.any():
+            return inputs
+        names = self.release.numeric
+        faults = tuple(
             Fault(
                 int(row),
-                self.release.numeric[column],
+                names[column],
                 "features",
-                f"Feature {self.release.numeric[column]!r} is too large for the model.",
+                f"Feature {names[column]!r} is too large for the model.",
             )
-            for row, column in wide
+            for row, column in np.argwhere(wide)[:MAX_FAULTS]
         )
+        return Refused(422, faults)
+
+
+def load_model(files: Mapping[str, bytes], release: Release) -> Model:
+    """Return the model of a release.
+
+    Raises:
+        ArtefactError: If the model names a type that is not trusted.
+    """
+    # scikit-learn takes seconds to import: a release that does without it must not pay.
+    from ml_assets.core.fitted_model import FittedModel  # noqa: PLC0415
+
+    return FittedModel(files[MODEL_FILE], release.task)

@@ -13,11 +13,10 @@ from typing import Any, Literal, Self
 
 from ml_assets.core.contract import Contract
 from ml_assets.core.errors import ArtefactError
-from ml_assets.core.feature_query import FeatureQuery, PastLabel
+from ml_assets.core.feature_query import BASELINE_PREFIX, FeatureQuery, PastLabel
+from ml_assets.core.feature_views import History
 from ml_assets.core.problem.learning import Task
 from ml_assets.core.request_schema import RequestSchema
-from ml_assets.core.time_travel import History
-from ml_assets.core.training_set import BASELINE_PREFIX
 
 MODEL_FILE = "model.skops"
 SQL_FILE = "features.sql"

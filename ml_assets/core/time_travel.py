@@ -12,11 +12,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from ml_assets.core.feature_query import FeatureQuery, literal, run_features
+from ml_assets.core.feature_query import FeatureQuery
+from ml_assets.core.feature_rows import run_features
+from ml_assets.core.feature_views import History, show
 from ml_assets.core.window import Window
 
-ALL_ROWS = "all_validated_data"
-ALL_LABELS = "all_labels"
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -37,46 +37,6 @@ class Change:
     rows: int
     before: object
     after: object
-
-
-@dataclass(frozen=True)
-class History:
-    """How far back the views reach.
-
-    Attributes:
-        rows: Reach of ``validated_data`` before the asked window.
-        labels: Reach of ``labels`` before the asked window.
-    """
-
-    rows: timedelta
-    labels: timedelta
-
-    def times(self, factor: int) -> "History":
-        """Return a history that is longer."""
-        return History(self.rows * factor, self.labels * factor)
-
-
-def show(
-    connection: duckdb.DuckDBPyConnection, window: Window, history: History, *, known_by: datetime
-) -> None:
-    """Set the views ``validated_data`` and ``labels`` to what a window may see.
-
-    Args:
-        connection: Holds the tables ``all_validated_data`` and ``all_labels``.
-        window: Rows that are asked for.
-        history: What is added before the window.
-        known_by: Labels that became known later are hidden.
-    """
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW validated_data AS SELECT * FROM {ALL_ROWS} "
-        f"WHERE event_time >= {literal(window.start - history.rows)} "
-        f"AND event_time < {literal(window.end)}"
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW labels AS SELECT * FROM {ALL_LABELS} "
-        f"WHERE event_time >= {literal(window.start - history.labels)} "
-        f"AND known_at <= {literal(known_by)}"
-    )
 
 
 def changes_without_the_future(

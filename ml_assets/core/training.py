@@ -15,10 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from ml_assets.core.candidates import instantiate
 from ml_assets.core.errors import DataError, DeclarationError
+from ml_assets.core.feature_query import BASELINE_PREFIX
 from ml_assets.core.metrics import Predictions
 from ml_assets.core.preparation import MODEL_STEP, TargetTransform, prepared
 from ml_assets.core.problem import Baseline, Candidate, Task
-from ml_assets.core.training_set import BASELINE_PREFIX, TrainingSet
+from ml_assets.core.training_set import TrainingSet
 
 _BASELINES = "ml_assets.core.baselines"
 

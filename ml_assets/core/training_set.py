@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-BASELINE_PREFIX = "baseline__"
+from ml_assets.core.feature_query import BASELINE_PREFIX
 
 
 @dataclass(frozen=True)

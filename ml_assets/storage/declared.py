@@ -10,8 +10,8 @@ from typing import Self
 from ml_assets.core.errors import ContractError, DeclarationError, FeatureSqlError, nearest
 from ml_assets.core.feature_query import FeatureQuery, PastLabel
 from ml_assets.core.feature_sql import inspect
+from ml_assets.core.feature_views import History
 from ml_assets.core.problem import Problem
-from ml_assets.core.time_travel import History
 from ml_assets.storage.contracts import LoadedContract, load_contract
 
 CONTRACT_FILE = "contract.py"

@@ -3,8 +3,9 @@
 import duckdb
 
 from ml_assets.core.contract import SQL_TYPES
-from ml_assets.core.feature_query import FeatureRows, literal, quoted, run_features
-from ml_assets.core.time_travel import ALL_LABELS, ALL_ROWS, History, show
+from ml_assets.core.feature_query import literal, quoted
+from ml_assets.core.feature_rows import FeatureRows, run_features
+from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS, History, show
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.lake import Lake

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.core.errors import DataError
-from ml_assets.core.feature_query import as_texts, literal, quoted
+from ml_assets.core.feature_query import BASELINE_PREFIX, literal, quoted
+from ml_assets.core.feature_rows import as_texts
 from ml_assets.core.problem import Problem
-from ml_assets.core.training_set import BASELINE_PREFIX, TrainingSet
+from ml_assets.core.training_set import TrainingSet
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.lake import Lake

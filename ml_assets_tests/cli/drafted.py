@@ -10,15 +10,14 @@ import pyarrow as pa
 from ml_assets.cli.new import check_loads, inferred
 from ml_assets.components.scaffolder import write_problem
 from ml_assets.core.drafting import draft
-from ml_assets.core.feature_query import interval, quoted, run_features
+from ml_assets.core.feature_query import interval, quoted
+from ml_assets.core.feature_rows import run_features
+from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS, show
 from ml_assets.core.inference import Asked, Inference
 from ml_assets.core.reading import landing_sql, source_columns
 from ml_assets.core.time_travel import (
-    ALL_LABELS,
-    ALL_ROWS,
     changes_with_a_longer_past,
     changes_without_the_future,
-    show,
 )
 from ml_assets.core.validation import validate_rows
 from ml_assets.core.window import Window

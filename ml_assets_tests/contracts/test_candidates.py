@@ -9,9 +9,9 @@ import skops.io
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from ml_assets.core.feature_query import BASELINE_PREFIX
 from ml_assets.core.problem import Baseline
 from ml_assets.core.training import Configuration, fit, plain_labels, predict
-from ml_assets.core.training_set import BASELINE_PREFIX
 from ml_assets_tests.core.learning_data import training_set
 
 SMALL = {"n_estimators": 5}

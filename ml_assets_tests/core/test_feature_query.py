@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ml_assets.core.errors import FeatureSqlError
-from ml_assets.core.feature_query import FeatureQuery, PastLabel, rounded, run_features
+from ml_assets.core.feature_query import FeatureQuery, PastLabel, rounded
+from ml_assets.core.feature_rows import run_features
 from ml_assets.core.window import Window
 
 DAY = timedelta(days=1)

@@ -6,8 +6,8 @@ import duckdb
 import pytest
 
 from ml_assets.core.feature_query import FeatureQuery
+from ml_assets.core.feature_views import History
 from ml_assets.core.time_travel import (
-    History,
     changes_with_a_longer_past,
     changes_without_the_future,
 )

@@ -15,7 +15,8 @@ from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
 from ml_assets.core.contract import Column, Contract
-from ml_assets.core.feature_query import run_features
+from ml_assets.core.feature_rows import run_features
+from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS, History, show
 from ml_assets.core.golden import GoldenRows, request_rows
 from ml_assets.core.release import (
     CONTRACT_FILE,
@@ -29,7 +30,6 @@ from ml_assets.core.release import (
     Release,
     manifest_of,
 )
-from ml_assets.core.time_travel import ALL_LABELS, ALL_ROWS, History, show
 from ml_assets.core.window import Window
 from ml_assets.storage.model_files import save
 
