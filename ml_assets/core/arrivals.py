@@ -69,6 +69,6 @@ def clock(event_time: np.ndarray, *, block: int) -> np.ndarray:
     """
     if len(event_time) == 0:
         return event_time
-    starts = range(0, len(event_time), block)
-    medians = [np.sort(part)[(len(part) - 1) // 2] for part in (event_time[s : s + block] for s in starts)]
+    blocks = [event_time[start : start + block] for start in range(0, len(event_time), block)]
+    medians = [np.sort(part)[(len(part) - 1) // 2] for part in blocks]
     return np.repeat(np.maximum.accumulate(medians), block)[: len(event_time)]
