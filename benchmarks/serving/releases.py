@@ -14,10 +14,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from ml_assets.core.compiled import compile_model
 from ml_assets.core.contract import Column, Contract
 from ml_assets.core.feature_views import History
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.release import (
+    COMPILED_FILE,
     CONTRACT_FILE,
     GOLDEN_FILE,
     HISTORY_FILE,
@@ -103,7 +105,9 @@ def make_release(model: Pipeline) -> dict[str, bytes]:
         {**row, "event_time": moment.isoformat()}
         for row, moment in zip(plain_rows(golden), moments, strict=True)
     )
+    compiled = compile_model(model, task="regression", numeric=NUMBERS, categorical=TEXTS)
     files = {
+        COMPILED_FILE: compiled.to_bytes(),
         MODEL_FILE: save(model),
         SQL_FILE: SQL.encode(),
         CONTRACT_FILE: json.dumps(CONTRACT.to_json()).encode(),

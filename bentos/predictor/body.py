@@ -1,11 +1,20 @@
 """Reading a request's body: its kind, its size, its name."""
 
 import re
+from collections.abc import Mapping
 
 from starlette.requests import Request
 
+from ml_assets.core.request_schema import BodyKind
+
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 REQUEST_ID_HEADER = "x-request-id"
+ARROW_TYPE = "application/vnd.apache.arrow.stream"
+KINDS: Mapping[str, BodyKind] = {
+    "application/json": "json",
+    ARROW_TYPE: "arrow",
+    "application/vnd.apache.parquet": "parquet",
+}
 
 
 class Unacceptable(Exception):  # noqa: N818 - it is an answer, not a failure of the server
@@ -30,18 +39,23 @@ def request_id_of(request: Request) -> str | None:
     return given
 
 
+def kind_of(request: Request) -> BodyKind:
+    """Return what the body of a request is."""
+    headers = request.headers
+    kind = KINDS.get(headers.get("content-type", "").partition(";")[0].strip().lower())
+    if kind is None or headers.get("content-encoding", "identity").lower() != "identity":
+        message = f"Send one of {', '.join(KINDS)} as content-type, and no content-encoding."
+        raise Unacceptable(415, message)
+    return kind
+
+
 async def read_body(request: Request, *, limit: int) -> bytes:
-    """Return the body of a JSON request.
+    """Return the body of a request.
 
     Args:
         request: The request.
         limit: Bytes that are read at most, whatever the headers say.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    coding = request.headers.get("content-encoding", "identity").lower()
-    if kind != "application/json" or coding != "identity":
-        message = "Send plain JSON: content-type application/json, no content-encoding."
-        raise Unacceptable(415, message)
     message = f"The body is larger than {limit} bytes. Send fewer rows in one request."
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:

@@ -1,13 +1,14 @@
 """The prediction log: one line a predicted row, on disk before the answer leaves.
 
 A segment is a file that one process appends to during one hour:
-``<spool>/<problem>/<version>/<YYYY-MM-DD>/<HH>/<pid>-<uuid>.jsonl``. A request is one ``write`` to
-a file opened for appending: once it returns, killing the process loses nothing.
+``<spool>/<problem>/<version>/<YYYY-MM-DD>/<HH>/<pid>-<uuid>.jsonl``. Requests that are answered
+together are one ``write`` to a file opened for appending: once it returns, killing the process
+loses nothing.
 """
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,23 +34,22 @@ class PredictionLog:
     def __init__(self, spool: Path, problem: str) -> None:
         self.folder = spool / _checked(problem)
         self._name = f"{os.getpid()}-{uuid4().hex}.jsonl"
+        self._place: tuple[str, datetime] | None = None
         self._segment: Path | None = None
         self._handle: int | None = None
 
-    def append(self, lines: Sequence[bytes], *, version: str, at: datetime) -> None:
-        """Write the lines of one request.
+    def append(self, content: bytes, *, version: str, at: datetime) -> None:
+        """Write the lines of requests that were answered together.
 
         Args:
-            lines: What ``log_lines`` made.
+            content: What ``log_lines`` made.
             version: Version that answered.
             at: When it answered; its hour names the segment.
 
         Raises:
             ServingError: If the disk did not take all of it. Nothing of it is left then.
         """
-        content = b"".join(lines)
-        handle = self._open(self._place(version, at))
-        before = os.fstat(handle).st_size
+        handle = self._open(version, at.astimezone(UTC))
         try:
             written = os.write(handle, content)
         except OSError as error:
@@ -57,7 +57,7 @@ class PredictionLog:
         else:
             reason = f"{written} of {len(content)} bytes were written"
         if written < len(content):
-            os.ftruncate(handle, before)
+            os.ftruncate(handle, os.fstat(handle).st_size - written)
             message = (
                 f"The prediction log {self._segment} cannot be written ({reason}). "
                 "Free some disk space: nothing is answered that is not logged."
@@ -68,23 +68,22 @@ class PredictionLog:
         """End the segment."""
         if self._handle is not None:
             os.close(self._handle)
-        self._handle = self._segment = None
+        self._handle = self._segment = self._place = None
 
-    def _place(self, version: str, at: datetime) -> Path:
-        at = at.astimezone(UTC)
-        return self.folder / _checked(version) / f"{at:%Y-%m-%d}" / f"{at:%H}" / self._name
-
-    def _open(self, segment: Path) -> int:
-        if self._handle is None or segment != self._segment:
+    def _open(self, version: str, at: datetime) -> int:
+        place = (version, at.replace(minute=0, second=0, microsecond=0))
+        if self._handle is None or place != self._place:
             self.close()
+            folder = self.folder / _checked(version) / f"{at:%Y-%m-%d}" / f"{at:%H}"
+            self._segment = folder / self._name
             try:
-                segment.parent.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True)
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-                self._handle = os.open(segment, flags, 0o644)
+                self._handle = os.open(self._segment, flags, 0o644)
             except OSError as error:
-                message = f"The prediction log {segment} cannot be opened ({error})."
+                message = f"The prediction log {self._segment} cannot be opened ({error})."
                 raise ServingError(message) from error
-            self._segment = segment
+            self._place = place
         return self._handle
 
 
@@ -96,7 +95,7 @@ def log_lines(
     version: str,
     revision: int,
     at: datetime,
-) -> list[bytes]:
+) -> bytes:
     """Return one line of JSON for each row of a request.
 
     Args:
@@ -107,39 +106,47 @@ def log_lines(
         revision: Revision of the deployment; 0 where the packed release serves.
         at: When it answered.
     """
-    names = list(answers.features.columns)
-    features = answers.features.to_numpy(dtype=object).tolist()
-    moment = _iso(at)
-    return [
+    named = {"request_id": request_id, "at": at, "version": version, "revision": revision}
+    told = zip(
+        rows.event_times,
+        _inputs(rows),
+        answers.features.records(),
+        answers.predictions,
+        _probabilities(answers),
+        strict=True,
+    )
+    return b"".join(
         orjson.dumps(
             {
-                "request_id": request_id,
-                "at": moment,
-                "version": version,
-                "revision": revision,
+                **named,
                 "row": row,
-                "event_time": _iso(rows.event_times[row]),
-                "inputs": rows.row(row),
-                "features": dict(zip(names, features[row], strict=True)),
-                "prediction": answers.predictions[row],
-                "probabilities": named_probabilities(answers, row),
+                "event_time": event_time,
+                "inputs": inputs,
+                "features": features,
+                "prediction": prediction,
+                "probabilities": probabilities,
             },
             option=orjson.OPT_APPEND_NEWLINE,
         )
-        for row in range(len(rows))
-    ]
+        for row, (event_time, inputs, features, prediction, probabilities) in enumerate(told)
+    )
 
 
-def named_probabilities(answers: Answers, row: int) -> dict[str, float] | None:
-    """Return the probabilities of a row by class."""
+def named_probabilities(answers: Answers) -> list[dict[str, float]] | None:
+    """Return the probabilities of each row by class, or None without probabilities."""
     if answers.probabilities is None:
         return None
-    names: list[Any] = [str(name) for name in answers.classes]
-    return dict(zip(names, answers.probabilities[row], strict=True))
+    names = [str(name) for name in answers.classes]
+    return [dict(zip(names, shares, strict=True)) for shares in answers.probabilities]
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds")
+def _inputs(rows: RequestRows) -> Iterator[dict[str, Any]]:
+    names = tuple(rows.columns)
+    return (dict(zip(names, row, strict=True)) for row in zip(*rows.columns.values(), strict=True))
+
+
+def _probabilities(answers: Answers) -> list[dict[str, float]] | list[None]:
+    return named_probabilities(answers) or [None] * len(answers.predictions)
 
 
 def _checked(name: str) -> str:

@@ -1,30 +1,25 @@
 """The HTTP routes: predict, and what describes the server."""
 
-import asyncio
 import logging
-from typing import Any
 
-import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from bentos.predictor.body import (
-    REQUEST_ID_HEADER,
-    Unacceptable,
-    read_body,
-    request_id_of,
-)
-from bentos.predictor.log import named_probabilities
+from bentos.predictor.answer import as_json, respond
+from bentos.predictor.body import Unacceptable, kind_of, read_body, request_id_of
+from bentos.predictor.lane import Unavailable
 from bentos.predictor.openapi import describe
 from bentos.predictor.page import index_page
-from bentos.predictor.serving import Answered, Loaded, Serving, refusal
-from ml_assets.core.request_schema import Refused
+from bentos.predictor.passes import Loaded
+from bentos.predictor.passes import Request as Asked
+from bentos.predictor.serving import Serving
 
 logger = logging.getLogger(__name__)
 CLIENT_CLOSED = 499
+RETRY_SECONDS = "1"
 
 
 def install(app: Starlette, serving: Serving) -> None:
@@ -44,13 +39,9 @@ def install(app: Starlette, serving: Serving) -> None:
         ]
     )
     app.add_exception_handler(Unacceptable, _unacceptable)
+    app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _failed)
-
-
-def _json(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401
-    body = orjson.dumps(content)
-    return Response(body, status, headers, media_type="application/json")
 
 
 def _serving(request: Request) -> Serving:
@@ -60,46 +51,29 @@ def _serving(request: Request) -> Serving:
 def _loaded(request: Request) -> Loaded:
     loaded = _serving(request).loaded
     if loaded is None:
-        raise Unacceptable(503, "No release is loaded yet: see GET /release.")
+        message = "No release is loaded yet: see GET /release."
+        raise Unavailable(message)
     return loaded
 
 
 async def _predict(request: Request) -> Response:
-    request_id = request_id_of(request)
+    serving = _serving(request)
     limit = _loaded(request).predictor.release.body_limit
+    request_id, kind = request_id_of(request), kind_of(request)
     try:
         body = await read_body(request, limit=limit)
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED)  # nobody is there to read it
-    outcome = await asyncio.wrap_future(_serving(request).submit(body, request_id=request_id))
-    match outcome:
-        case Refused(status=status):
-            return _json(refusal(outcome), status=status)
-        case Answered():
-            return _answer(outcome)
-
-
-def _answer(answered: Answered) -> Response:
-    loaded, answers = answered.loaded, answered.answers
-    content = {
-        "request_id": answered.request_id,
-        "version": loaded.version,
-        "revision": loaded.revision,
-        "predictions": answers.predictions,
-    }
-    if answers.probabilities is not None:
-        rows = range(len(answers.predictions))
-        content["probabilities"] = [named_probabilities(answers, row) for row in rows]
-    headers = {"x-model-version": loaded.version, REQUEST_ID_HEADER: answered.request_id}
-    return _json(content, headers=headers)
+    outcome = await serving.submit(Asked(body, kind, request_id))
+    return respond(outcome, request)
 
 
 async def _release(request: Request) -> Response:
-    return _json(_serving(request).status())
+    return as_json(_serving(request).status())
 
 
 async def _openapi(request: Request) -> Response:
-    return _json(describe(_loaded(request).predictor))
+    return as_json(describe(_loaded(request).predictor))
 
 
 async def _index(request: Request) -> Response:
@@ -109,17 +83,22 @@ async def _index(request: Request) -> Response:
 async def _unacceptable(_: Request, error: Exception) -> Response:
     if not isinstance(error, Unacceptable):
         raise error
-    return _json({"error": str(error)}, status=error.status)
+    return as_json({"error": str(error)}, status=error.status)
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    headers = {"retry-after": RETRY_SECONDS}
+    return as_json({"error": f"{error} Try again later."}, status=503, headers=headers)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     headers = dict(error.headers or {})
-    return _json({"error": error.detail}, status=error.status_code, headers=headers)
+    return as_json({"error": error.detail}, status=error.status_code, headers=headers)
 
 
 async def _failed(_: Request, error: Exception) -> Response:
     # The reason stays in the server's log: it may name values of other callers.
     logger.error("A request failed.", exc_info=error)
-    return _json({"error": "The server could not answer; its log says why."}, status=500)
+    return as_json({"error": "The server could not answer; its log says why."}, status=500)

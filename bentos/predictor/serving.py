@@ -5,49 +5,22 @@ with each request), so requests must take turns; and a model that computes for a
 must not keep the event loop from saying that the process is alive.
 """
 
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+import gc
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from bentos.predictor.log import PredictionLog, log_lines
+from bentos.predictor.lane import Lane
+from bentos.predictor.passes import Loaded, Outcome, Passes, Request
 from ml_assets.core.errors import ServingError
-from ml_assets.core.prediction import Answers, Predictor
-from ml_assets.core.request_schema import Refused
+from ml_assets.core.prediction import Predictor
 
-
-@dataclass(frozen=True)
-class Loaded:
-    """A release that has proven itself.
-
-    Attributes:
-        predictor: Answers.
-        revision: Revision of the deployment that asked for it; 0 for the packed release.
-        digest: Name of its files.
-        since: When it began to serve.
-    """
-
-    predictor: Predictor
-    revision: int
-    digest: str
-    since: datetime
-
-    @property
-    def version(self) -> str:
-        """Name of the version in the ledger."""
-        return self.predictor.release.version
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A request that was answered, and is in the log."""
-
-    request_id: str
-    answers: Answers
-    loaded: Loaded
+# Requests that wait or are computed. A single row takes well under a millisecond: more than these
+# would wait longer than a caller does.
+CAPACITY = 1024
+# Bytes of the bodies of one pass: what is small shares a pass, and nothing waits for many others.
+PASS_BYTES = 1 << 20
 
 
 class Serving:
@@ -55,23 +28,31 @@ class Serving:
 
     Args:
         spool: Folder of the prediction log.
+        capacity: Requests that may wait; more are turned away.
     """
 
-    def __init__(self, spool: Path) -> None:
+    def __init__(self, spool: Path, *, capacity: int = CAPACITY) -> None:
         self.error: str | None = None
         self._spool = spool
         self._loaded: Loaded | None = None
-        self._log: PredictionLog | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predictor")
+        self._passes: Passes | None = None
+        self.lane: Lane[Request, Outcome] = Lane(
+            self._answer, capacity=capacity, pass_size=PASS_BYTES
+        )
 
     @property
     def loaded(self) -> Loaded | None:
         """The release that answers; None until one has proven itself."""
         return self._loaded
 
-    def submit(self, body: bytes, *, request_id: str | None) -> "Future[Answered | Refused]":
-        """Queue a request for the worker thread."""
-        return self._worker.submit(self._answer, body, request_id or uuid4().hex)
+    async def submit(self, request: Request) -> Outcome:
+        """Return the outcome of a request; an answer is in the log by then.
+
+        Raises:
+            Unavailable: If too many requests wait, or the server is stopping.
+            ServingError: If the answer cannot be logged, or no release is loaded.
+        """
+        return await self.lane.ask(request, size=len(request.body))
 
     def serve(
         self,
@@ -100,8 +81,8 @@ class Serving:
         self._check_problem(predictor.release.problem, problem)
         predictor.prove()
         loaded = Loaded(predictor, revision, digest, datetime.now(UTC))
-        # Between two requests: no request sees a part of the exchange, and no row is lost.
-        self._worker.submit(self._exchange, loaded).result()
+        # Between two passes: no request sees a part of the exchange, and no row is lost.
+        self.lane.between_passes(lambda: self._exchange(loaded))
 
     def status(self) -> dict[str, Any]:
         """Return what ``GET /release`` says."""
@@ -120,9 +101,11 @@ class Serving:
 
     def close(self) -> None:
         """Answer what is queued, then free everything."""
-        self._worker.shutdown(wait=True)
-        if self._log is not None:
-            self._log.close()
+        self.lane.close()
+        if self._passes is not None:
+            self._passes.close()
+        if self._loaded is not None:
+            self._loaded.predictor.close()
 
     def _check_revision(self, revision: int) -> None:
         if self._loaded is not None and revision <= self._loaded.revision:
@@ -142,34 +125,18 @@ class Serving:
     def _exchange(self, loaded: Loaded) -> None:
         older = self._loaded
         if older is None:
-            self._log = PredictionLog(self._spool, loaded.predictor.release.problem)
+            self._passes = Passes(self._spool, loaded.predictor.release.problem)
         else:
             loaded.predictor.adopt(older.predictor)
         self._loaded = loaded
         if older is not None:
             older.predictor.close()
+        # What is loaded stays: the collector need not look at it again with every batch of rows.
+        gc.collect()
+        gc.freeze()
 
-    def _answer(self, body: bytes, request_id: str) -> Answered | Refused:
-        loaded, log = self._loaded, self._log
-        if loaded is None or log is None:
+    def _answer(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+        if self._loaded is None or self._passes is None:
             message = "No release is loaded yet."
             raise ServingError(message)
-        now = datetime.now(UTC)
-        rows = loaded.predictor.decode(body, now=now)
-        if isinstance(rows, Refused):
-            return rows
-        answers = loaded.predictor.predict(rows)
-        if isinstance(answers, Refused):
-            return answers
-        named = {"version": loaded.version, "at": now}
-        lines = log_lines(rows, answers, request_id=request_id, revision=loaded.revision, **named)
-        log.append(lines, **named)
-        return Answered(request_id, answers, loaded)
-
-
-def refusal(refused: Refused) -> dict[str, Any]:
-    """Return the body of a refused request."""
-    return {
-        "error": refused.faults[0].message,
-        "faults": [asdict(fault) for fault in refused.faults],
-    }
+        return self._passes.answer(self._loaded, requests)

@@ -4,45 +4,29 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from ml_assets.core.errors import ServingError
+from ml_assets.core.errors import DataError, ServingError
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.online_features import OnlineFeatures, contract_of
+from ml_assets.core.online_model import load_model
 from ml_assets.core.release import (
     GOLDEN_FILE,
-    MODEL_FILE,
     RELEASE_FILE,
     Release,
     verify_manifest,
 )
-from ml_assets.core.request_schema import FLOATS, MAX_FAULTS, Fault, Refused, RequestRows
-
-
-class Predictions(Protocol):
-    """What a model says of n rows."""
-
-    @property
-    def values(self) -> np.ndarray:
-        """Numbers or classes, shape (n,)."""
-
-    @property
-    def probabilities(self) -> np.ndarray | None:
-        """Shape (n, k) for k classes; None where there are none."""
-
-    @property
-    def classes(self) -> tuple[Any, ...]:
-        """The k classes in the order of the columns."""
-
-
-class Model(Protocol):
-    """Answers rows whose features are known."""
-
-    def predict(self, inputs: FeatureValues) -> Predictions:
-        """Return the answers."""
+from ml_assets.core.request_schema import (
+    FLOATS,
+    MAX_FAULTS,
+    BodyKind,
+    Fault,
+    Refused,
+    RequestRows,
+)
 
 
 @dataclass(frozen=True)
@@ -81,12 +65,14 @@ class Predictor:
         self.contract = contract_of(files)
         self.schema = self.release.schema(self.contract)
         self.golden = GoldenRows.from_json(files[GOLDEN_FILE])
-        self._model = load_model(files, self.release)
+        self._model = load_model(files, self.release.task)
         self.features = OnlineFeatures.of_files(self.release, files)
 
-    def decode(self, body: bytes, *, now: datetime) -> RequestRows | Refused:
+    def decode(
+        self, body: bytes, *, now: datetime, kind: BodyKind = "json"
+    ) -> RequestRows | Refused:
         """Return the rows of a request's body; see :class:`RequestSchema`."""
-        return self.schema.decode(body, now=now)
+        return self.schema.decode(body, now=now, kind=kind)
 
     def predict(self, rows: RequestRows, *, remember: bool = True) -> Answers | Refused:
         """Return the answer to each row, or why these rows have none.
@@ -134,7 +120,12 @@ class Predictor:
 
     def _ask(self, accepted: Sequence[FeatureValues]) -> list[Answers | Refused]:
         """Ask the model once for the rows of several requests."""
-        found = self._model.predict(FeatureValues.joined(accepted))
+        try:
+            found = self._model.predict(FeatureValues.joined(accepted))
+        except DataError as error:
+            if len(accepted) > 1:
+                return [answer for one in accepted for answer in self._ask([one])]
+            return [Refused(422, (Fault(None, None, "features", str(error)),))]
         answers: list[Answers | Refused] = []
         start = 0
         for inputs in accepted:
@@ -189,15 +180,3 @@ class Predictor:
             for row, column in np.argwhere(wide)[:MAX_FAULTS]
         )
         return Refused(422, faults)
-
-
-def load_model(files: Mapping[str, bytes], release: Release) -> Model:
-    """Return the model of a release.
-
-    Raises:
-        ArtefactError: If the model names a type that is not trusted.
-    """
-    # scikit-learn takes seconds to import: a release that does without it must not pay.
-    from ml_assets.core.fitted_model import FittedModel  # noqa: PLC0415
-
-    return FittedModel(files[MODEL_FILE], release.task)

@@ -8,7 +8,7 @@ import duckdb
 
 # Without its optimizer DuckDB joins such tables pair by pair: it may then take for ever.
 _PAIRWISE = frozenset({"CROSS_PRODUCT", "NESTED_LOOP_JOIN", "BLOCKWISE_NL_JOIN", "IE_JOIN"})
-_ROW_BY_ROW = frozenset({"PROJECTION", "PYTHON_ARROW_SCAN"})
+_ROW_BY_ROW = frozenset({"EXECUTE", "PROJECTION", "PYTHON_ARROW_SCAN", "CTE", "CTE_SCAN"})
 
 
 class Prepared:

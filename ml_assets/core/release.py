@@ -19,6 +19,7 @@ from ml_assets.core.problem.learning import Task
 from ml_assets.core.request_schema import RequestSchema
 
 MODEL_FILE = "model.skops"
+COMPILED_FILE = "model.npz"  # only where the model compiles
 SQL_FILE = "features.sql"
 CONTRACT_FILE = "contract.json"
 RELEASE_FILE = "release.json"
@@ -97,7 +98,13 @@ class Release:
 
     def schema(self, contract: Contract) -> RequestSchema:
         """Return the decoder of requests."""
-        return RequestSchema(contract, self.keys, self.max_rows, self.unknown_category)
+        return RequestSchema(
+            contract,
+            self.keys,
+            self.max_rows,
+            self.unknown_category,
+            max_bytes=self.body_limit,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; durations are in seconds."""

@@ -2,20 +2,26 @@
 
 A body is one row, or ``{"rows": [row, ...]}``. A row holds the keys, the contract's columns and,
 if it did not happen just now, its ``event_time``. Nothing is converted and nothing is ignored:
-a wrong type, an unknown field or a value outside the contract refuses the request.
+a wrong type, an unknown field or a value outside the contract refuses the request. A body may
+also be an Arrow stream or a Parquet file with one column for each field, read as strictly.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 import msgspec
+import pyarrow as pa
+from msgspec.structs import astuple
 
 from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import nearest
+from ml_assets.core.request_tables import Unreadable, names_of, read_table, values_of
 
+BodyKind = Literal["json", "arrow", "parquet"]
 EVENT_TIME = "event_time"
 ROWS = "rows"
 MAX_FAULTS = 20
@@ -31,6 +37,13 @@ _TYPES: Mapping[Kind, Any] = {
     "boolean": bool,
     "datetime": Annotated[datetime, msgspec.Meta(tz=True)],
 }
+_STATUS: Mapping[str, Literal[400, 413, 415]] = {
+    "arrow": 400,
+    "parquet": 400,
+    "size": 413,
+    "compression": 415,
+}
+_EVENT_TIME = Column(EVENT_TIME, "datetime")
 _AT_ROW = re.compile(r" - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.+))?`$")
 _NAMED_FIELD = re.compile(r"field `(?P<column>.*)`$", re.DOTALL)
 
@@ -57,11 +70,12 @@ class Refused:
     """A request that cannot be answered.
 
     Attributes:
-        status: HTTP status: 400 where the body is not JSON, 422 where its content is wrong.
+        status: HTTP status: 400 where the body is not what it says, 413 and 415 where it is too
+            large or compressed otherwise than allowed, 422 where its content is wrong.
         faults: What is wrong, at most ``MAX_FAULTS`` reasons.
     """
 
-    status: Literal[400, 422]
+    status: Literal[400, 413, 415, 422]
     faults: tuple[Fault, ...]
 
 
@@ -98,6 +112,7 @@ class RequestSchema:
         keys: Columns that name the entity; always required.
         max_rows: Rows in one request, at most.
         unknown_category: Whether a value that the contract does not list is refused.
+        max_bytes: Bytes that the columns of a table may take once they are read.
 
     Example:
         >>> schema = RequestSchema(Contract((Column("load", "float", at_most=9.0),)))
@@ -112,6 +127,7 @@ class RequestSchema:
     keys: tuple[str, ...] = ()
     max_rows: int = 1000
     unknown_category: Literal["accept", "reject"] = "accept"
+    max_bytes: int = 4_194_304
     _rows: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
     _fields: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
 
@@ -123,6 +139,7 @@ class RequestSchema:
             [*fields, (EVENT_TIME, _TYPES["datetime"] | msgspec.UnsetType, msgspec.UNSET)],
             kw_only=True,
             forbid_unknown_fields=True,
+            gc=False,  # rows hold no cycles: the collector need not visit thousands of them
             rename={f"c{n}": column.name for n, column in enumerate(self.columns)},
         )
         object.__setattr__(self, "_rows", msgspec.json.Decoder(list[row]))
@@ -137,13 +154,23 @@ class RequestSchema:
         """Return whether each row must hold a value in ``column``."""
         return not column.nullable or column.name in self.keys
 
-    def decode(self, body: bytes, *, now: datetime) -> RequestRows | Refused:
+    def decode(
+        self, body: bytes, *, now: datetime, kind: BodyKind = "json"
+    ) -> RequestRows | Refused:
         """Return the rows of a request, or why they are refused.
 
         Args:
             body: The request's bytes.
             now: Event time of rows that carry none, in UTC.
+            kind: What the bytes are.
         """
+        decoded = self._of_json(body, now) if kind == "json" else self._of_table(body, now, kind)
+        if isinstance(decoded, Refused):
+            return decoded
+        faults = _first(self._distant(decoded)) or _first(self._broken_rules(decoded))
+        return Refused(422, faults) if faults else decoded
+
+    def _of_json(self, body: bytes, now: datetime) -> RequestRows | Refused:
         try:
             rows = self._rows.decode(self._list(body))
         except msgspec.ValidationError as error:
@@ -151,15 +178,58 @@ class RequestSchema:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Refused(400, (Fault(None, None, "json", f"The body is not JSON: {error}."),))
         if not 0 < len(rows) <= self.max_rows:
-            message = f"A request holds 1 to {self.max_rows} rows; found {len(rows)}."
-            return Refused(422, (Fault(None, ROWS, "row_count", message),))
-        faults = [fault for _, fault in zip(range(MAX_FAULTS), self._times(rows), strict=False)]
-        if faults:
-            return Refused(422, tuple(faults))
-        decoded = self._by_column(rows, now)
-        found = zip(range(MAX_FAULTS), self._broken_rules(decoded), strict=False)
-        faults = [fault for _, fault in found]
-        return Refused(422, tuple(faults)) if faults else decoded
+            return Refused(422, (self._row_count(len(rows)),))
+        *columns, times = zip(*map(astuple, rows), strict=True)
+        times = [now if time is msgspec.UNSET else time for time in times]
+        names = [column.name for column in self.columns]
+        return RequestRows(times, dict(zip(names, map(list, columns), strict=True)))
+
+    def _of_table(
+        self, body: bytes, now: datetime, kind: Literal["arrow", "parquet"]
+    ) -> RequestRows | Refused:
+        try:
+            table = read_table(body, kind, max_rows=self.max_rows, max_bytes=self.max_bytes)
+            for name in names_of(table):
+                self._check_known(name)
+            if not table.num_rows:
+                return Refused(422, (self._row_count(0),))
+            columns = {column.name: self._column_of(table, column) for column in self.columns}
+            given = EVENT_TIME in table.schema.names
+            moments = values_of(table.column(EVENT_TIME), _EVENT_TIME) if given else None
+        except Unreadable as error:
+            fault = Fault(None, error.column, error.rule, str(error))
+            return Refused(_STATUS.get(error.rule, 422), (fault,))
+        times = moments or [now] * table.num_rows
+        faults = _first(self._gaps({**columns, EVENT_TIME: times}))
+        return Refused(422, faults) if faults else RequestRows(times, columns)
+
+    def _column_of(self, table: pa.Table, column: Column) -> list[Any]:
+        if column.name in table.schema.names:
+            return values_of(table.column(column.name), column)
+        if self.requires(column):
+            message = f"The column {column.name!r} is missing."
+            raise Unreadable(message, rule="required", column=column.name)
+        return [None] * table.num_rows
+
+    def _check_known(self, name: str) -> None:
+        known = [*(column.name for column in self.columns), EVENT_TIME]
+        if name not in known:
+            message = f"Unknown field {name!r}. {nearest(name, known)}"
+            raise Unreadable(message, rule="unknown_field", column=name)
+
+    def _gaps(self, columns: Mapping[str, Sequence[Any]]) -> Iterator[Fault]:
+        """Yield the nulls of a table where a value is required."""
+        for column in (*self.columns, _EVENT_TIME):
+            if not self.requires(column):
+                continue
+            for position, value in enumerate(columns[column.name]):
+                if value is None:
+                    message = f"{column.name!r} is null; a value is required."
+                    yield Fault(position, column.name, "type", message)
+
+    def _row_count(self, rows: int) -> Fault:
+        message = f"A request holds 1 to {self.max_rows} rows; found {rows}."
+        return Fault(None, ROWS, "row_count", message)
 
     def _field(self, number: int, column: Column) -> tuple[Any, ...]:
         name, kind = f"c{number}", _TYPES[column.kind]
@@ -194,26 +264,18 @@ class RequestSchema:
         message = reason if reason.endswith((".", "?")) else f"{reason}."
         return Fault(None if row is None else int(row), column, rule, message)
 
-    def _times(self, rows: Sequence[Any]) -> Iterator[Fault]:
-        times = [f"c{n}" for n, column in enumerate(self.columns) if column.kind == "datetime"]
-        for position, row in enumerate(rows):
-            for name in (EVENT_TIME, *times):
-                moment = getattr(row, name)
-                if isinstance(moment, datetime) and not TIMES[0] <= moment < TIMES[1]:
-                    column = EVENT_TIME if name == EVENT_TIME else self.columns[int(name[1:])].name
-                    message = f"{column!r} lies outside the years 1678 to 2261: {moment}."
-                    yield Fault(position, column, "time", message)
-
-    def _by_column(self, rows: Sequence[Any], now: datetime) -> RequestRows:
-        given = (row.event_time for row in rows)
-        times = [now if time is msgspec.UNSET else time.astimezone(UTC) for time in given]
-        columns = {}
-        for number, column in enumerate(self.columns):
-            values = [getattr(row, f"c{number}") for row in rows]
-            if column.kind == "datetime":
-                values = [value and value.astimezone(UTC) for value in values]
-            columns[column.name] = values
-        return RequestRows(times, columns)
+    def _distant(self, rows: RequestRows) -> Iterator[Fault]:
+        """Yield times that later stages cannot hold, and bring the others to UTC."""
+        moments = {c.name: rows.columns[c.name] for c in self.columns if c.kind == "datetime"}
+        for name, values in {EVENT_TIME: rows.event_times, **moments}.items():
+            for position, moment in enumerate(values):
+                if moment is None or (moment.tzinfo is UTC and TIMES[0] <= moment < TIMES[1]):
+                    continue
+                if TIMES[0] <= moment < TIMES[1]:
+                    values[position] = moment.astimezone(UTC)
+                else:
+                    message = f"{name!r} lies outside the years 1678 to 2261: {moment}."
+                    yield Fault(position, name, "time", message)
 
     def _broken_rules(self, rows: RequestRows) -> Iterator[Fault]:
         for column in self.columns:
@@ -232,6 +294,8 @@ class RequestSchema:
         low, high = _bounds(column)
         allowed = column.allowed if self.unknown_category == "reject" else None
         name = column.name
+        if low is None and high is None and allowed is None:
+            return
         for position, value in enumerate(values):
             if value is None:
                 continue
@@ -250,3 +314,7 @@ def _bounds(column: Column) -> tuple[float | None, float | None]:
     widest = {"integer": INTEGERS, "float": FLOATS}.get(column.kind, (None, None))
     low = widest[0] if column.at_least is None else column.at_least
     return low, widest[1] if column.at_most is None else column.at_most
+
+
+def _first(faults: Iterator[Fault]) -> tuple[Fault, ...]:
+    return tuple(islice(faults, MAX_FAULTS))

@@ -70,12 +70,10 @@ def _array(part: bytes) -> np.ndarray:
     return np.frombuffer(rest, dtype=dtype).reshape(shape)
 
 
-def _check(holds: bool, fault: str) -> None:  # noqa: FBT001
+def _check(holds: bool, fault: str) -> None:
     if not holds:
         raise ArtefactError(_message(fault))
 
 
 def _message(fault: str) -> str:
     return f"The compiled model cannot be read: {fault}. Compile it again from the model file."
-
-

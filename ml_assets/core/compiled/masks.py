@@ -67,9 +67,7 @@ class Masks:
         """Say whether the trees are small enough, and their tables too."""
         leaves = np.add.reduceat(forest.is_leaf.astype(np.intp), forest.root[:-1])
         inner = forest.feature >= 0
-        asked = np.unique(
-            np.column_stack([forest.feature[inner], forest.threshold[inner]]), axis=0
-        )
+        asked = np.unique(np.column_stack([forest.feature[inner], forest.threshold[inner]]), axis=0)
         rows = len(asked) + 2 * len(np.unique(asked[:, 0]))
         if leaves.max() > MOST_LEAVES:
             return False

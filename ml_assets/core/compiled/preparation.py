@@ -137,16 +137,14 @@ def bind(
     return Preparation(blocks, steps, width)
 
 
-def check(holds: bool, fault: str) -> None:  # noqa: FBT001
+def check(holds: bool, fault: str) -> None:
     """Raise an ArtefactError with the fault unless something holds."""
     if not holds:
         message = f"The compiled model is broken: {fault}. Compile it again from the model file."
         raise ArtefactError(message)
 
 
-def array(
-    arrays: Mapping[str, np.ndarray], name: str, dtype: str, dimensions: int
-) -> np.ndarray:
+def array(arrays: Mapping[str, np.ndarray], name: str, dtype: str, dimensions: int) -> np.ndarray:
     """Return an array of the file that has to be there with a type and number of dimensions."""
     found = arrays.get(name)
     check(found is not None, f"the array {name!r} is missing")

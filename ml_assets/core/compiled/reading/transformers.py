@@ -174,5 +174,3 @@ def _without_repeated_refusals(steps: Sequence[layout.Step]) -> list[layout.Step
                 pass
         kept.append(step)
     return kept
-
-

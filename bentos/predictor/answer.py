@@ -1,0 +1,81 @@
+"""An outcome as an HTTP response, in the form that the caller asked for."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bentos.predictor.body import ARROW_TYPE, REQUEST_ID_HEADER
+from bentos.predictor.log import named_probabilities
+from bentos.predictor.passes import Answered, Conflict, Outcome
+from ml_assets.core.request_schema import Refused
+
+
+def as_json(
+    content: Any,  # noqa: ANN401
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a response that holds JSON."""
+    return Response(orjson.dumps(content), status, headers, media_type="application/json")
+
+
+def respond(outcome: Outcome, request: Request) -> Response:
+    """Return the response to a request.
+
+    Args:
+        outcome: What became of it.
+        request: Its ``accept`` header asks for JSON or for an Arrow stream.
+    """
+    match outcome:
+        case Answered():
+            headers = {"x-model-version": outcome.version, REQUEST_ID_HEADER: outcome.request_id}
+            if ARROW_TYPE in request.headers.get("accept", ""):
+                return Response(_arrow(outcome), 200, headers, media_type=ARROW_TYPE)
+            return as_json(_content(outcome), headers=headers)
+        case Refused():
+            faults = [asdict(fault) for fault in outcome.faults]
+            content = {"error": outcome.faults[0].message, "faults": faults}
+            return as_json(content, status=outcome.status)
+        case Conflict():
+            message = (
+                f"The {REQUEST_ID_HEADER} {outcome.request_id!r} was given to another request. "
+                "Give each request its own; only a retry has the same name and the same body."
+            )
+            return as_json({"error": message}, status=409)
+
+
+def _content(answered: Answered) -> dict[str, Any]:
+    content = {
+        "request_id": answered.request_id,
+        "version": answered.version,
+        "revision": answered.revision,
+        "predictions": answered.answers.predictions,
+    }
+    probabilities = named_probabilities(answered.answers)
+    return content if probabilities is None else {**content, "probabilities": probabilities}
+
+
+def _arrow(answered: Answered) -> bytes:
+    """Return one row a prediction; what holds for all of them is the schema's metadata."""
+    answers = answered.answers
+    columns: dict[str, list[Any]] = {"prediction": answers.predictions}
+    if answers.probabilities is not None:
+        names = [f"probability_{name}" for name in answers.classes]
+        shares = map(list, zip(*answers.probabilities, strict=True))
+        columns |= dict(zip(names, shares, strict=True))
+    told = {
+        "request_id": answered.request_id,
+        "version": answered.version,
+        "revision": str(answered.revision),
+    }
+    table = pa.table(columns).replace_schema_metadata(told)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue().to_pybytes()

@@ -1,0 +1,157 @@
+"""One worker thread that answers all that waits at once.
+
+While the worker computes, requests gather; when it is free it takes all of them in one pass. There
+is no delay to wait for more: a request that comes alone is computed alone, at once.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+Asked = TypeVar("Asked")
+Outcome = TypeVar("Outcome")
+Result = TypeVar("Result")
+
+
+class Unavailable(Exception):  # noqa: N818 - it is an answer, not a failure of the server
+    """The request was not taken: come again."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting(Generic[Asked, Outcome]):
+    asked: Asked
+    size: int
+    future: "asyncio.Future[Outcome]"
+
+
+class Lane(Generic[Asked, Outcome]):
+    """Requests on their way to the worker and back. Asked from one event loop.
+
+    Args:
+        answer: Answers a pass of requests, in the worker thread: one outcome a request. What it
+            raises fails all requests of the pass.
+        capacity: Requests that may wait or be computed; more are turned away.
+        pass_size: Size that the requests of one pass may have together; a single one may exceed it.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Sequence[Asked]], Sequence[Outcome]],
+        *,
+        capacity: int,
+        pass_size: int,
+    ) -> None:
+        self._answer = answer
+        self._capacity = capacity
+        self._pass_size = pass_size
+        self._queue: SimpleQueue[_Waiting[Asked, Outcome] | Callable[[], None] | None] = (
+            SimpleQueue()
+        )
+        self._inside = 0
+        self._closed = False
+        self._idle: asyncio.Event | None = None
+        self._worker = threading.Thread(target=self._work, name="predictor", daemon=True)
+        self._worker.start()
+
+    async def ask(self, asked: Asked, *, size: int) -> Outcome:
+        """Return the outcome of a request, once its pass is over.
+
+        Raises:
+            Unavailable: If the lane is full or closed.
+        """
+        if self._closed or self._inside >= self._capacity:
+            reason = "The server is stopping." if self._closed else "Too many requests are waiting."
+            raise Unavailable(reason)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._inside += 1
+        self._queue.put(_Waiting(asked, size, future))
+        return await future
+
+    def between_passes(self, change: Callable[[], Result]) -> Result:
+        """Run something in the worker while no pass is under way, and return its result."""
+        done: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(change())
+            except BaseException as error:
+                done.set_exception(error)
+
+        self._queue.put(run)
+        return done.result()
+
+    async def drained(self) -> None:
+        """Take no more requests, and return when all that were taken are answered."""
+        self._closed = True
+        if self._inside:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
+
+    def close(self) -> None:
+        """Take no more requests, answer those that wait, and end the worker."""
+        self._closed = True
+        self._queue.put(None)
+        self._worker.join()
+
+    def _work(self) -> None:
+        while True:
+            taken, change = self._next()
+            if taken:
+                self._pass(taken)
+            if change is None:
+                return
+            change()
+
+    def _next(self) -> tuple[list[_Waiting[Asked, Outcome]], Callable[[], None] | None]:
+        """Wait for something to do: requests of one pass, and what is to be done after it."""
+        taken: list[_Waiting[Asked, Outcome]] = []
+        size = 0
+        while size < self._pass_size:
+            try:
+                entry = self._queue.get(block=not taken)
+            except Empty:
+                break
+            if not isinstance(entry, _Waiting):
+                return taken, entry
+            taken.append(entry)
+            size += entry.size
+        return taken, _nothing
+
+    def _pass(self, taken: Sequence[_Waiting[Asked, Outcome]]) -> None:
+        # A caller that is gone already is not answered, and leaves no trace.
+        wanted = [waiting for waiting in taken if not waiting.future.cancelled()]
+        outcomes: Sequence[Outcome] | BaseException = ()
+        try:
+            if wanted:
+                outcomes = self._answer([waiting.asked for waiting in wanted])
+        except Exception as error:
+            outcomes = error
+        loop = taken[0].future.get_loop()
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(self._deliver, len(taken), wanted, outcomes)
+
+    def _deliver(
+        self,
+        taken: int,
+        wanted: Sequence[_Waiting[Asked, Outcome]],
+        outcomes: Sequence[Outcome] | BaseException,
+    ) -> None:
+        self._inside -= taken
+        for position, waiting in enumerate(wanted):
+            if waiting.future.cancelled():
+                continue
+            if isinstance(outcomes, BaseException):
+                waiting.future.set_exception(outcomes)
+            else:
+                waiting.future.set_result(outcomes[position])
+        if self._idle is not None and not self._inside:
+            self._idle.set()
+
+
+def _nothing() -> None:
+    """Change nothing after a pass."""

@@ -1,0 +1,183 @@
+"""One pass: requests are decoded, computed together, logged in one write, and remembered."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from bentos.predictor.log import PredictionLog, log_lines
+from bentos.predictor.repeats import Repeats, fingerprint
+from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.request_schema import BodyKind, Refused, RequestRows
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a caller sent.
+
+    Attributes:
+        body: The bytes of its body, all of them.
+        kind: What they are.
+        request_id: The caller's name for the request; None if it gave none.
+    """
+
+    body: bytes
+    kind: BodyKind = "json"
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A release that has proven itself.
+
+    Attributes:
+        predictor: Answers.
+        revision: Revision of the deployment that asked for it; 0 for the packed release.
+        digest: Name of its files.
+        since: When it began to serve.
+    """
+
+    predictor: Predictor
+    revision: int
+    digest: str
+    since: datetime
+
+    @property
+    def version(self) -> str:
+        """Name of the version in the ledger."""
+        return self.predictor.release.version
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A request that was answered, and is in the log."""
+
+    request_id: str
+    version: str
+    revision: int
+    answers: Answers
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A request that bears the name of another one."""
+
+    request_id: str
+
+
+Outcome = Answered | Refused | Conflict
+
+
+@dataclass(frozen=True, eq=False)
+class _Named:
+    """A request with its name, and its fingerprint if the caller chose the name."""
+
+    request: Request
+    request_id: str
+    asked: bytes | None
+
+
+class Passes:
+    """Answers requests for whatever release is loaded. For one thread at a time.
+
+    Args:
+        spool: Folder of all problems' logs.
+        problem: Name of the problem.
+    """
+
+    def __init__(self, spool: Path, problem: str) -> None:
+        self._log = PredictionLog(spool, problem)
+        self._repeats: Repeats[Answered] = Repeats()
+        self._now = datetime.min.replace(tzinfo=UTC)
+
+    def answer(self, loaded: Loaded, requests: Sequence[Request]) -> list[Outcome]:
+        """Return the outcome of each request, as if they came one after the other.
+
+        Raises:
+            ServingError: If the answers cannot be logged; none of them may be given then.
+        """
+        named = [_named(request) for request in requests]
+        return [
+            outcome for some in _without_repeats(named) for outcome in self._together(loaded, some)
+        ]
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+    def _together(self, loaded: Loaded, requests: Sequence[_Named]) -> list[Outcome]:
+        at = self._tick()
+        outcomes = [
+            self._known(request) or self._decoded(loaded, request.request) for request in requests
+        ]
+        asked = [rows for rows in outcomes if isinstance(rows, RequestRows)]
+        found = iter(loaded.predictor.predict_all(asked) if asked else ())
+        lines: list[bytes] = []
+        done: list[Outcome] = []
+        for request, outcome in zip(requests, outcomes, strict=True):
+            if not isinstance(outcome, RequestRows):
+                done.append(outcome)
+                continue
+            answers = next(found)
+            if isinstance(answers, Refused):
+                done.append(answers)
+                continue
+            answered = Answered(request.request_id, loaded.version, loaded.revision, answers)
+            lines.append(
+                log_lines(
+                    outcome,
+                    answers,
+                    request_id=request.request_id,
+                    version=loaded.version,
+                    revision=loaded.revision,
+                    at=at,
+                )
+            )
+            done.append(answered)
+        if lines:
+            self._log.append(b"".join(lines), version=loaded.version, at=at)
+        for request, outcome in zip(requests, done, strict=True):
+            if request.asked is not None and isinstance(outcome, Answered):
+                self._repeats.remember(
+                    request.request_id,
+                    request.asked,
+                    outcome,
+                    rows=len(outcome.answers.predictions),
+                )
+        return done
+
+    def _known(self, request: _Named) -> Outcome | None:
+        if request.asked is None or request.request_id not in self._repeats:
+            return None
+        answer = self._repeats.answer(request.request_id, request.asked)
+        return answer or Conflict(request.request_id)
+
+    def _decoded(self, loaded: Loaded, request: Request) -> RequestRows | Refused:
+        return loaded.predictor.decode(request.body, now=self._tick(), kind=request.kind)
+
+    def _tick(self) -> datetime:
+        """Return the time, later each time: rows without a time happen as they came."""
+        self._now = max(datetime.now(UTC), self._now + MICROSECOND)
+        return self._now
+
+
+def _named(request: Request) -> _Named:
+    if request.request_id is None:
+        return _Named(request, uuid4().hex, None)
+    return _Named(request, request.request_id, fingerprint(request.kind, request.body))
+
+
+def _without_repeats(requests: Sequence[_Named]) -> Iterator[list[_Named]]:
+    """Split where a name comes again: the second one gets the answer to the first."""
+    names: set[str] = set()
+    together: list[_Named] = []
+    for request in requests:
+        if request.request_id in names:
+            yield together
+            names, together = set(), []
+        names.add(request.request_id)
+        together.append(request)
+    yield together
