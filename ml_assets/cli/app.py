@@ -8,6 +8,7 @@ from rich.console import Console
 from ml_assets.cli.demo.command import demo
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
+from ml_assets.cli.skew import verify_skew
 from ml_assets.cli.versions import champion, promote, report, rollback, status
 from ml_assets.core.errors import MLAssetsError
 
@@ -28,6 +29,7 @@ for command in (
     rollback,
     reproduce,
     serve,
+    verify_skew,
     report,
 ):
     app.command()(command)

@@ -80,7 +80,9 @@ class Replay:
         """
         self._hold(logged, earlier)
         runs = self._connection.execute("SELECT DISTINCT _run FROM logged WHERE _asked ORDER BY 1")
-        frames = [self._run(f"_run <= {run}", f"_run = {run} AND _asked") for (run,) in runs.fetchall()]
+        frames = [
+            self._run(f"_run <= {run}", f"_run = {run} AND _asked") for (run,) in runs.fetchall()
+        ]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({ARRIVAL: []})
 
     def features_of_request(self, arrival: int) -> pd.DataFrame:
@@ -171,4 +173,3 @@ class Replay:
             f"SELECT min({EVENT_TIME}), max({EVENT_TIME}) FROM asked"
         ).fetchall()
         return Window(first, last + MICROSECOND)
-

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -76,6 +76,10 @@ class SkewReport:
         """The largest difference between two numbers; 0 if all are equal."""
         sizes = [one.size for one in self.worst if one.size != float("inf")]
         return max(sizes, default=0.0)
+
+    def with_rows(self, rows: int, not_compared: Mapping[str, int]) -> Self:
+        """Return the report with the rows it is about, and those it could say nothing of."""
+        return replace(self, rows=rows, not_compared=not_compared)
 
     @classmethod
     def joined(cls, parts: Iterable[Self]) -> Self:

@@ -64,7 +64,7 @@ def hold_lines(
     # The scan keeps the order of lines in a file: it decides between requests of one moment.
     connection.execute("CREATE OR REPLACE TEMP TABLE unordered AS SELECT * FROM replayed_spool")
     connection.execute(
-        'CREATE OR REPLACE TEMP TABLE ordered AS SELECT *, row_number() OVER o - 1 AS _arrival '
+        "CREATE OR REPLACE TEMP TABLE ordered AS SELECT *, row_number() OVER o - 1 AS _arrival "
         'FROM unordered WINDOW o AS (ORDER BY "at", rowid)'
     )
     times = connection.execute(

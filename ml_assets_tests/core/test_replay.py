@@ -27,7 +27,8 @@ from ml_assets_tests.serving.releases import (
 
 END = START + timedelta(hours=HOURS)
 ACROSS_PUMPS = SQL.replace("PARTITION BY pump ORDER", "ORDER").replace(
-    "lag(load) OVER w", "max(load) OVER (w RANGE BETWEEN INTERVAL 2 HOURS PRECEDING AND CURRENT ROW)"
+    "lag(load) OVER w",
+    "max(load) OVER (w RANGE BETWEEN INTERVAL 2 HOURS PRECEDING AND CURRENT ROW)",
 )
 
 
@@ -103,9 +104,7 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(found[name].to_numpy(), expected[name].to_numpy(), name)
 
 
-one_row = st.tuples(
-    st.sampled_from(["north", "south"]), st.integers(-300, 300), st.floats(0, 100)
-)
+one_row = st.tuples(st.sampled_from(["north", "south"]), st.integers(-300, 300), st.floats(0, 100))
 one_request = st.lists(one_row, min_size=1, max_size=4, unique_by=lambda row: row[:2])
 some_requests = st.lists(one_request, min_size=1, max_size=12).flatmap(
     lambda requests: st.permutations(requests + requests[: len(requests) // 2])
