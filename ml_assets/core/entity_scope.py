@@ -39,7 +39,7 @@ def keeps_to_entity(sql: str, keys: Sequence[str]) -> bool:
     return all(_keeps_rows_apart(select, wanted) for select in selects)
 
 
-def _above(node: exp.Expression) -> list[exp.Expression]:
+def _above(node: exp.Expr) -> list[exp.Expr]:
     found = []
     parent = node.parent
     while parent is not None:
@@ -48,14 +48,14 @@ def _above(node: exp.Expression) -> list[exp.Expression]:
     return found
 
 
-def _each_subquery_is_read_once(tree: exp.Expression) -> bool:
+def _each_subquery_is_read_once(tree: exp.Expr) -> bool:
     """Return whether no common table expression is read twice, as a join with itself would."""
     named = [cte.alias.lower() for cte in tree.find_all(exp.CTE)]
     read = [table.name.lower() for table in tree.find_all(exp.Table)]
     return all(read.count(name) <= 1 for name in named)
 
 
-def _keeps_rows_apart(select: exp.Expression, keys: set[str]) -> bool:
+def _keeps_rows_apart(select: exp.Expr, keys: set[str]) -> bool:
     if not isinstance(select, exp.Select):
         return False  # UNION and the like
     if any(select.args.get(clause) for clause in ("group", "distinct", "limit", "offset")):

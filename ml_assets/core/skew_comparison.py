@@ -16,7 +16,9 @@ from ml_assets.core.replay import ARRIVAL, Replay
 from ml_assets.core.skew import LEFT_OUT, PREDICTION, WORST, Difference, SkewReport, worst_of
 
 SERVED = "served."
-# Two ways to add floats may round to neighbours: such rows are asked again as the server was.
+# A sum depends on the order in which its floats are added: rows whose difference is no larger are
+# asked again as the server was asked, each request alone. Where terms cancel, nothing is left but
+# this difference.
 ONE_STEP = 2.0 ** (1 - SIGNIFICANT_BITS)
 MOST_ASKED_AGAIN = 200
 
@@ -30,13 +32,13 @@ class _Column:
     replayed: np.ndarray
     differs: np.ndarray
 
-    def off_by_a_step(self) -> np.ndarray:
-        """Return where two numbers are neighbours after rounding."""
-        if self.served.dtype == object or self.replayed.dtype == object:
+    def nearly(self) -> np.ndarray:
+        """Return where two numbers differ by no more than the order of a sum may do."""
+        if object in (self.served.dtype, self.replayed.dtype):
             return np.zeros(len(self.differs), dtype=bool)
-        widest = np.maximum(np.abs(self.served), np.abs(self.replayed))
+        largest = np.nanmax(np.abs(self.served), initial=0.0, where=np.isfinite(self.served))
         with np.errstate(invalid="ignore"):
-            return self.differs & (np.abs(self.served - self.replayed) <= ONE_STEP * widest)
+            return self.differs & (np.abs(self.served - self.replayed) <= ONE_STEP * largest)
 
 
 def compare(
@@ -90,12 +92,12 @@ def _texts(values: np.ndarray) -> np.ndarray:
 
 
 def _to_ask_again(columns: list[_Column], left_out: np.ndarray) -> np.ndarray:
-    """Return the positions of rows that differ by a step of the rounding and by nothing else."""
+    """Return the positions of rows whose differences may all come from the order of sums."""
     differs = np.zeros(len(left_out), dtype=bool)
     more = left_out.copy()
     for column in columns:
         differs |= column.differs
-        more |= column.differs & ~column.off_by_a_step()
+        more |= column.differs & ~column.nearly()
     return np.flatnonzero(differs & ~more)[:MOST_ASKED_AGAIN]
 
 
