@@ -9,11 +9,11 @@ export WHYLOGS_NO_ANALYTICS := 1
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check dev bench lock clean
+.PHONY: help setup demo test test-all check dev bench bench-serving lock clean
 
 # show every target
 help:
-	@awk '/^# /{text=substr($$0,3)} /^[a-z-]+:/{split($$1,name,":"); if (text) printf "  %-12s %s\n", name[1], text; text=""}' Makefile
+	@awk '/^# /{text=substr($$0,3)} /^[a-z-]+:/{split($$1,name,":"); if (text) printf "  %-13s %s\n", name[1], text; text=""}' Makefile
 
 # make the environment from the pinned, hashed list
 setup: $(READY)
@@ -58,6 +58,10 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.drift_operating_characteristics
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.year_backfill
+
+# measure the server beside others (needs wrk)
+bench-serving: $(READY)
+	$(BIN)/python -m benchmarks.serving
 
 # pin the newest versions that fit pyproject.toml
 lock: $(READY)

@@ -48,11 +48,14 @@ CONTRACT = Contract(
 MAX_ROWS = 1000
 
 
-def make_rows(count: int, *, seed: int) -> pd.DataFrame:
-    """Return rows with gaps; numbers are steps of 1/64, as an analogue-digital converter gives."""
+def make_rows(count: int, *, seed: int, gaps: float = 0.02) -> pd.DataFrame:
+    """Return rows, some numbers of which are missing.
+
+    Numbers are steps of 1/64, as an analogue-digital converter gives them.
+    """
     rng = np.random.default_rng(seed)
     numbers = np.round(rng.normal(0.0, 3.0, (count, len(NUMBERS))) * 64) / 64
-    numbers = np.where(rng.random(numbers.shape) < 0.02, np.nan, numbers)
+    numbers = np.where(rng.random(numbers.shape) < gaps, np.nan, numbers)
     frame = pd.DataFrame(numbers, columns=list(NUMBERS))
     for name, levels in LEVELS.items():
         frame[name] = rng.choice(np.array(levels, dtype=object), count)

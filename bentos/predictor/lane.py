@@ -58,6 +58,11 @@ class Lane(Generic[Asked, Outcome]):
         self._worker = threading.Thread(target=self._work, name="predictor", daemon=True)
         self._worker.start()
 
+    @property
+    def closed(self) -> bool:
+        """Whether no more requests are taken."""
+        return self._closed
+
     async def ask(self, asked: Asked, *, size: int) -> Outcome:
         """Return the outcome of a request, once its pass is over.
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bentos.predictor.body import ARROW_TYPE, KINDS
 from ml_assets.core.contract import Column, Kind
 from ml_assets.core.prediction import Predictor
 from ml_assets.core.request_schema import EVENT_TIME, RequestSchema
@@ -14,12 +15,14 @@ _KINDS: Mapping[Kind, dict[str, Any]] = {
     "boolean": {"type": "boolean"},
     "datetime": {"type": "string", "format": "date-time"},
 }
+_TABLE: Mapping[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _REFUSALS = {
     "400": "The body is not JSON, or x-request-id is malformed.",
-    "413": "The body is too large.",
-    "415": "The body is not declared as plain JSON.",
+    "409": "The x-request-id was given to another request.",
+    "413": "The body is too large, or becomes too large when it is read.",
+    "415": "The body is of no kind that is read, or is compressed.",
     "422": "A row breaks the contract; 'faults' says which and where.",
-    "503": "No release is loaded yet.",
+    "503": "No release is loaded yet, too many requests wait, or the server is stopping.",
 }
 
 
@@ -30,12 +33,13 @@ def describe(predictor: Predictor) -> dict[str, Any]:
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": schema.max_rows}
     many = _object({"rows": rows}, required=["rows"])
     example = {"rows": list(predictor.golden.rows[:1])}
-    body = {"application/json": {"schema": {"oneOf": [many, row]}, "example": example}}
+    body: dict[str, Any] = dict.fromkeys(KINDS, _TABLE)
+    body["application/json"] = {"schema": {"oneOf": [many, row]}, "example": example}
     refused = {"application/json": {"schema": _refusal_schema()}}
     responses = {
         code: {"description": text, "content": refused} for code, text in _REFUSALS.items()
     }
-    answered = {"application/json": {"schema": _answer_schema(predictor)}}
+    answered = {"application/json": {"schema": _answer_schema(predictor)}, ARROW_TYPE: _TABLE}
     responses["200"] = {"description": "One prediction a row, in order.", "content": answered}
     operation = {
         "operationId": "predict",

@@ -5,7 +5,6 @@ with each request), so requests must take turns; and a model that computes for a
 must not keep the event loop from saying that the process is alive.
 """
 
-import gc
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,9 +130,6 @@ class Serving:
         self._loaded = loaded
         if older is not None:
             older.predictor.close()
-        # What is loaded stays: the collector need not look at it again with every batch of rows.
-        gc.collect()
-        gc.freeze()
 
     def _answer(self, requests: Sequence[Request]) -> Sequence[Outcome]:
         if self._loaded is None or self._passes is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -32,22 +33,24 @@ class AskedRows:
     """
 
     def __init__(self, contract: Contract) -> None:
-        self._kinds: dict[str, Kind] = {column.name: column.kind for column in contract.columns}
-        self._kinds[EVENT_TIME] = "datetime"
-        self.schema = pa.schema({name: ARROW_TYPES[kind] for name, kind in self._kinds.items()})
-        self._rows = self.schema.empty_table().combine_chunks()
+        kinds = {column.name: column.kind for column in contract.columns}
+        kinds[EVENT_TIME] = "datetime"
+        self.schema = pa.schema({name: ARROW_TYPES[kind] for name, kind in kinds.items()})
+        self._names = [name for name in kinds if name != EVENT_TIME]
+        self._floats = [name for name, kind in kinds.items() if kind == "float"]
+        self._others = {name: kind for name, kind in kinds.items() if kind != "float"}
+        self._rows = self.schema.empty_table()
 
     def hold(self, requests: Sequence[RequestRows]) -> None:
         """Let the table be the rows of some requests, in their order."""
-        arrays = []
-        for name, kind in self._kinds.items():
-            values = [
-                value
-                for rows in requests
-                for value in (rows.event_times if name == EVENT_TIME else rows.columns[name])
-            ]
-            arrays.append(_ARRAYS[kind](values))
-        self._rows = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        columns = {name: _joined([rows.columns[name] for rows in requests]) for name in self._names}
+        columns[EVENT_TIME] = _joined([rows.event_times for rows in requests])
+        numbers = np.array([columns[name] for name in self._floats], dtype=np.float64)
+        arrays = dict(zip(self._floats, _float_arrays(numbers), strict=True))
+        for name, kind in self._others.items():
+            arrays[name] = _ARRAYS[kind](columns[name])
+        ordered = [arrays[name] for name in self.schema.names]
+        self._rows = pa.Table.from_arrays(ordered, schema=self.schema)
 
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
@@ -59,9 +62,18 @@ class AskedRows:
 # pyarrow's own conversion of a list imports pandas to look whether it is one of its arrays.
 
 
-def _floats(values: Sequence[float | None]) -> pa.Array:
-    numbers = np.array(values, dtype=np.float64)
-    return _fixed(pa.float64(), numbers, ~np.isnan(numbers))
+def _joined(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
+
+
+def _float_arrays(numbers: np.ndarray) -> list[pa.Array]:
+    """Return one array a row of a matrix; NaN is null."""
+    given = ~np.isnan(numbers)
+    whole = given.all()
+    return [
+        _fixed(pa.float64(), values, None if whole else given[n])
+        for n, values in enumerate(numbers)
+    ]
 
 
 def _integers(values: Sequence[int | None]) -> pa.Array:
@@ -91,7 +103,6 @@ def _strings(values: Sequence[str | None]) -> pa.Array:
 
 
 _ARRAYS: Mapping[Kind, Callable[[Sequence[Any]], pa.Array]] = {
-    "float": _floats,
     "integer": _integers,
     "string": _strings,
     "boolean": _booleans,
@@ -114,9 +125,14 @@ def _given(values: Sequence[object]) -> np.ndarray:
     return np.array([value is not None for value in values], dtype=bool)
 
 
-def _fixed(kind: pa.DataType, values: np.ndarray, given: np.ndarray) -> pa.Array:
-    return pa.Array.from_buffers(kind, len(given), [_validity(given), pa.py_buffer(values)])
+def _fixed(kind: pa.DataType, values: np.ndarray, given: np.ndarray | None) -> pa.Array:
+    rows = len(values) if given is None else len(given)
+    return pa.Array.from_buffers(kind, rows, [_validity(given), pa.py_buffer(values)])
 
 
-def _validity(given: np.ndarray) -> pa.Buffer | None:
-    return None if given.all() else pa.py_buffer(np.packbits(given, bitorder="little"))
+def _validity(given: np.ndarray | None) -> pa.Buffer | None:
+    return (
+        None
+        if given is None or given.all()
+        else pa.py_buffer(np.packbits(given, bitorder="little"))
+    )

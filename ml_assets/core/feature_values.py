@@ -49,13 +49,8 @@ class FeatureValues:
 
     def records(self) -> list[dict[str, Any]]:
         """Return one dictionary a row, of plain values."""
-        others = zip(*(values.tolist() for values in self._others), strict=True)
-        if not self._others:
-            others = iter([()] * len(self))
-        return [
-            dict(zip(self.names, (*numbers, *other), strict=True))
-            for numbers, other in zip(self.numbers.tolist(), others, strict=True)
-        ]
+        columns = (*self.numbers.T.tolist(), *(values.tolist() for values in self._others))
+        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -102,7 +97,12 @@ class FeatureNames:
         """
         numbers = np.empty((rows, len(self.numeric)))
         for position, name in enumerate(self.numeric):
-            numbers[:, position] = _floats(columns[name])
+            column = columns[name]
+            if isinstance(column, np.ma.MaskedArray):
+                numbers[:, position] = column.data
+                numbers[column.mask, position] = np.nan
+            else:
+                numbers[:, position] = column
         return FeatureValues(
             self.all,
             rounded(numbers),

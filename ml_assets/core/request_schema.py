@@ -113,6 +113,7 @@ class RequestSchema:
         max_rows: Rows in one request, at most.
         unknown_category: Whether a value that the contract does not list is refused.
         max_bytes: Bytes that the columns of a table may take once they are read.
+        columns: The contract's columns without ``event_time``.
 
     Example:
         >>> schema = RequestSchema(Contract((Column("load", "float", at_most=9.0),)))
@@ -130,8 +131,14 @@ class RequestSchema:
     max_bytes: int = 4_194_304
     _rows: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
     _fields: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
+    columns: tuple[Column, ...] = field(init=False, repr=False, compare=False)
+    _rules: tuple["_Rule", ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # Every row may carry its event time, whether the contract lists it or not.
+        columns = tuple(column for column in self.contract.columns if column.name != EVENT_TIME)
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "_rules", tuple(map(self._rule, columns)))
         fields = [self._field(n, column) for n, column in enumerate(self.columns)]
         # Columns such as "pm2.5" are no identifiers: fields are numbered and renamed.
         row = msgspec.defstruct(
@@ -144,11 +151,6 @@ class RequestSchema:
         )
         object.__setattr__(self, "_rows", msgspec.json.Decoder(list[row]))
         object.__setattr__(self, "_fields", msgspec.json.Decoder(dict[str, msgspec.Raw]))
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The contract's columns without ``event_time``, which every row may carry."""
-        return tuple(column for column in self.contract.columns if column.name != EVENT_TIME)
 
     def requires(self, column: Column) -> bool:
         """Return whether each row must hold a value in ``column``."""
@@ -278,8 +280,10 @@ class RequestSchema:
                     yield Fault(position, name, "time", message)
 
     def _broken_rules(self, rows: RequestRows) -> Iterator[Fault]:
-        for column in self.columns:
-            yield from self._outside(column, rows.columns[column.name])
+        for rule in self._rules:
+            yield from rule.broken(rows.columns[rule.name])
+        if len(rows) == 1:
+            return
         first: dict[tuple[Any, ...], int] = {}
         for position, identity in enumerate(rows.identities(self.keys)):
             earlier = first.setdefault(identity, position)
@@ -290,24 +294,36 @@ class RequestSchema:
                 )
                 yield Fault(position, EVENT_TIME, "unique", message)
 
-    def _outside(self, column: Column, values: Sequence[Any]) -> Iterator[Fault]:
+    def _rule(self, column: Column) -> "_Rule":
         low, high = _bounds(column)
         allowed = column.allowed if self.unknown_category == "reject" else None
-        name = column.name
-        if low is None and high is None and allowed is None:
-            return
+        return _Rule(column.name, low, high, allowed)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Which values a column may hold."""
+
+    name: str
+    low: float | None
+    high: float | None
+    allowed: tuple[str | int | float | bool, ...] | None
+
+    def broken(self, values: Sequence[Any]) -> Iterator[Fault]:
+        """Yield one fault a value outside."""
         for position, value in enumerate(values):
             if value is None:
                 continue
-            if low is not None and value < low:
-                message = f"{name!r} is {value}, below the smallest allowed value {low}."
-                yield Fault(position, name, "at_least", message)
-            elif high is not None and value > high:
-                message = f"{name!r} is {value}, above the largest allowed value {high}."
-                yield Fault(position, name, "at_most", message)
-            elif allowed is not None and value not in allowed:
-                message = f"{name!r} is {value!r}; allowed are {', '.join(map(repr, allowed))}."
-                yield Fault(position, name, "allowed", message)
+            if self.low is not None and value < self.low:
+                message = f"{self.name!r} is {value}, below the smallest allowed value {self.low}."
+                yield Fault(position, self.name, "at_least", message)
+            elif self.high is not None and value > self.high:
+                message = f"{self.name!r} is {value}, above the largest allowed value {self.high}."
+                yield Fault(position, self.name, "at_most", message)
+            elif self.allowed is not None and value not in self.allowed:
+                listed = ", ".join(map(repr, self.allowed))
+                message = f"{self.name!r} is {value!r}; allowed are {listed}."
+                yield Fault(position, self.name, "allowed", message)
 
 
 def _bounds(column: Column) -> tuple[float | None, float | None]:
