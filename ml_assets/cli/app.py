@@ -9,6 +9,7 @@ from ml_assets.cli.demo.command import demo
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.skew import verify_skew
+from ml_assets.cli.streaming import score_stream
 from ml_assets.cli.versions import champion, promote, report, rollback, status
 from ml_assets.core.errors import MLAssetsError
 
@@ -29,6 +30,7 @@ for command in (
     rollback,
     reproduce,
     serve,
+    score_stream,
     verify_skew,
     report,
 ):
