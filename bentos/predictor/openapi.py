@@ -36,10 +36,13 @@ def describe(predictor: Predictor) -> dict[str, Any]:
     body: dict[str, Any] = dict.fromkeys(KINDS, _TABLE)
     body["application/json"] = {"schema": {"oneOf": [many, row]}, "example": example}
     refused = {"application/json": {"schema": _refusal_schema()}}
-    responses = {
+    responses: dict[str, Any] = {
         code: {"description": text, "content": refused} for code, text in _REFUSALS.items()
     }
-    answered = {"application/json": {"schema": _answer_schema(predictor)}, ARROW_TYPE: _TABLE}
+    answered: dict[str, Any] = {
+        "application/json": {"schema": _answer_schema(predictor)},
+        ARROW_TYPE: _TABLE,
+    }
     responses["200"] = {"description": "One prediction a row, in order.", "content": answered}
     operation = {
         "operationId": "predict",

@@ -14,7 +14,7 @@ from ml_assets.core.errors import LedgerError
 from ml_assets.storage.bento_validation import validate_bento
 from ml_assets.storage.bentos import build_bento
 from ml_assets.storage.drift_reports import episodes, newest_window_end
-from ml_assets.storage.versions import deploy, stored_version
+from ml_assets.storage.versions import deploy, served_release, stored_version
 from ml_assets.storage.workspace import Workspace
 
 Problem = Annotated[str, typer.Argument(help="Name of the problem.")]
@@ -46,6 +46,10 @@ def status(
             decided[0].reason if decided else "",
         )
     console.print(table)
+    for name in names:
+        release = served_release(workspace, name)
+        if release:
+            console.print(f"{name} evaluator: {release.evaluator}", markup=False)
     if problem and not workspace.ledger.champion(problem):
         console.print(f"Next: ml-assets materialize {problem}")
     elif problem:

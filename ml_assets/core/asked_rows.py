@@ -39,7 +39,7 @@ class AskedRows:
         self._names = [name for name in kinds if name != EVENT_TIME]
         self._floats = [name for name, kind in kinds.items() if kind == "float"]
         self._others = {name: kind for name, kind in kinds.items() if kind != "float"}
-        self._rows = self.schema.empty_table()
+        self.hold(())
 
     def hold(self, requests: Sequence[RequestRows]) -> None:
         """Let the table be the rows of some requests, in their order."""

@@ -113,7 +113,7 @@ class FeatureNames:
 
 def _floats(column: np.ndarray) -> np.ndarray:
     if isinstance(column, np.ma.MaskedArray):
-        return column.astype(np.float64).filled(np.nan)
+        return np.where(np.ma.getmaskarray(column), np.nan, column.data.astype(np.float64))
     return column
 
 

@@ -244,10 +244,12 @@ class OnlineFeatures:
 
     def _run(self, prepared: Prepared, *parameters: str) -> dict[str, np.ndarray]:
         try:
-            columns = prepared.run(*parameters).fetchnumpy()
+            found = prepared.run(*parameters).fetchnumpy()
         except duckdb.Error as error:
             message = f"features.sql failed on the rows of a request: {error}"
             raise FeatureSqlError(message) from error
+        # Masked arrays stay what they are; an ENUM comes as a category of pandas.
+        columns = {str(name): np.asanyarray(column) for name, column in found.items()}
         wanted = (*self.query.identity, *self.names.all)
         missing = [name for name in wanted if name not in columns]
         if missing:
@@ -289,7 +291,8 @@ def contract_of(files: Mapping[str, bytes]) -> Contract:
 
 
 def _table(content: bytes) -> pa.Table:
-    return pq.read_table(pa.BufferReader(content))
+    # pyarrow's read_table imports its datasets, and these import pandas.
+    return pq.ParquetFile(pa.BufferReader(content)).read()
 
 
 def _split(values: FeatureValues, group: Sequence[RequestRows]) -> list[FeatureValues | Refused]:

@@ -51,7 +51,9 @@ class Compiled:
 
     def predict(self, inputs: FeatureValues) -> Answer:
         """Return the answer to each row."""
-        return self.model.predict(inputs.numbers, inputs.texts, inputs.past_labels)
+        texts = [column.tolist() for column in inputs.texts]
+        past_labels = [column.tolist() for column in inputs.past_labels]
+        return self.model.predict(inputs.numbers, texts, past_labels)
 
 
 def load_model(files: Mapping[str, bytes], task: Task) -> Model:

@@ -62,6 +62,7 @@ class Release:
         max_rows: Rows in one request, at most.
         latency_ms: Median time to answer one row that must be kept.
         unknown_category: What happens to a value that the contract does not list.
+        evaluator: What computes the answers, and why it is not the compiled model if it is not.
     """
 
     problem: str
@@ -80,6 +81,7 @@ class Release:
     max_rows: int = 1000
     latency_ms: float = 200.0
     unknown_category: Literal["accept", "reject"] = "accept"
+    evaluator: str = "scikit-learn"
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -88,8 +88,8 @@ class RequestRows:
         columns: Values of each column of the contract, None where missing.
     """
 
-    event_times: Sequence[datetime]
-    columns: Mapping[str, Sequence[Any]]
+    event_times: list[datetime]
+    columns: Mapping[str, list[Any]]
 
     def __len__(self) -> int:
         return len(self.event_times)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml_assets.core.contract import Column, Kind
@@ -126,11 +125,10 @@ def _moments(column: pa.ChunkedArray) -> list[datetime | None]:
 
 
 def _read_stream(body: bytes, max_rows: int) -> pa.Table:
-    with pa.ipc.MessageReader.open_stream(body) as messages:
-        for message in _messages(messages):
-            if _is_compressed(message.metadata.to_pybytes()):
-                text = "An Arrow stream must not be compressed: write it without compression."
-                raise Unreadable(text, rule="compression")
+    for message in _messages(pa.ipc.MessageReader.open_stream(body)):
+        if _is_compressed(message.metadata.to_pybytes()):
+            text = "An Arrow stream must not be compressed: write it without compression."
+            raise Unreadable(text, rule="compression")
     with pa.ipc.open_stream(body) as stream:
         batches, rows = [], 0
         for batch in stream:
@@ -218,7 +216,8 @@ def _repeated(chunk: pa.DictionaryArray) -> int:
     kind = chunk.dictionary.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return 0
-    return pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+    lengths = [len(text.as_buffer() or b"") for text in chunk.dictionary]
+    return sum(lengths[index] for index in chunk.indices.to_pylist() if index is not None)
 
 
 def _too_many(rows: int, max_rows: int) -> Unreadable:

@@ -1,7 +1,7 @@
 """Releases: all that a server needs to answer, taken from the lake and a fitted model."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml_assets.core.evaluator import Compiled, Evaluator, ScikitLearn
 from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.golden import GoldenRows, request_rows, tolerance_between
 from ml_assets.core.release import (
+    COMPILED_FILE,
     CONTRACT_FILE,
     GOLDEN_FILE,
     HISTORY_FILE,
@@ -24,9 +26,9 @@ from ml_assets.core.release import (
     SQL_FILE,
     Release,
 )
-from ml_assets.core.training import predict
 from ml_assets.core.training_set import TrainingSet
 from ml_assets.core.window import Window
+from ml_assets.storage.compiling import compiled_or_reason
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import compute_features, table_name
 from ml_assets.storage.lake import Lake
@@ -65,7 +67,12 @@ def release_files(
     declared = source.declared
     model = load(source.model)
     golden_window = _golden_window(connection, lake, source)
-    description = describe_release(source, classes=tuple(getattr(model, "classes_", ())))
+    task = declared.problem.task
+    compiled = compiled_or_reason(model, source.rows, task)
+    description = replace(
+        describe_release(source, classes=tuple(getattr(model, "classes_", ()))),
+        evaluator=compiled if isinstance(compiled, str) else "compiled",
+    )
     contract = declared.contract.contract.without(*declared.hidden)
     files = {
         MODEL_FILE: source.model,
@@ -78,7 +85,12 @@ def release_files(
         lake.register(connection, table_name(declared, f"reference_{name}"), name="reference")
         table = connection.sql("SELECT * FROM reference").to_arrow_table()
         files[f"{REFERENCES_FOLDER}{name}.parquet"] = _parquet(table)
-    golden = _golden_rows(connection, lake, source, model, golden_window)
+    reference: Evaluator = ScikitLearn(model, task)
+    evaluator = reference
+    if not isinstance(compiled, str):
+        files[COMPILED_FILE] = compiled.to_bytes()
+        evaluator = Compiled(compiled)
+    golden = _golden_rows(connection, lake, source, (reference, evaluator), golden_window)
     return {**files, GOLDEN_FILE: golden.to_json()}
 
 
@@ -155,16 +167,24 @@ def _golden_rows(
     connection: duckdb.DuckDBPyConnection,
     lake: Lake,
     source: ReleaseSource,
-    model: Any,  # noqa: ANN401
+    evaluators: tuple[Evaluator, Evaluator],
     window: Window,
 ) -> GoldenRows:
-    """Return request rows with the answers that the batch path gives to them."""
+    """Return request rows with the answers of the first evaluator to all of them together.
+
+    The tolerance is what the second one, which will serve, needs to give the same to one row and
+    to many.
+    """
+    reference, serving = evaluators
     declared = source.declared
     features = compute_features(connection, lake, declared, window).frame.head(GOLDEN_ROWS)
     inputs = features[list(source.rows.inputs.columns)]
-    together = predict(model, inputs, declared.problem.task)
-    singly = [predict(model, inputs.iloc[[n]], declared.problem.task) for n in range(len(inputs))]
-    tolerance = tolerance_between(_numbers(*singly), _numbers(together))
+    together = reference.predict(inputs)
+    singly = [serving.predict(inputs.iloc[[n]]) for n in range(len(inputs))]
+    tolerance = max(
+        tolerance_between(_numbers(*found), _numbers(together))
+        for found in (singly, [serving.predict(inputs)])
+    )
     return GoldenRows(
         rows=_request_rows(connection, declared, features),
         predictions=tuple(_plain(value) for value in together.values),

@@ -10,6 +10,7 @@ from ml_assets.core.deployment import Deployment
 from ml_assets.core.errors import LedgerError, nearest
 from ml_assets.core.model_version import ModelVersion
 from ml_assets.core.reference import Reference
+from ml_assets.core.release import RELEASE_FILE, Release
 from ml_assets.storage.ledger import Entry
 from ml_assets.storage.model_files import load
 from ml_assets.storage.stage_outputs import as_json
@@ -81,6 +82,15 @@ def champion_version(workspace: Workspace, problem: str) -> StoredVersion | None
     """Return the version that serves, None if nothing serves yet."""
     entry = workspace.ledger.champion(problem)
     return None if entry is None else stored_version(workspace, problem, entry.version)
+
+
+def served_release(workspace: Workspace, problem: str) -> Release | None:
+    """Return what the serving version's release says of itself, None if nothing serves yet."""
+    stored = champion_version(workspace, problem)
+    if stored is None or stored.release is None:
+        return None
+    content = workspace.artefacts.read_bytes(stored.release, RELEASE_FILE)
+    return Release.from_json(json.loads(content))
 
 
 def model_of(workspace: Workspace, stored: StoredVersion) -> Any:  # noqa: ANN401

@@ -9,11 +9,12 @@ import pytest
 from ml_assets.automation.retraining import KIND, decide_now
 from ml_assets.cli.demo.traffic import send_day
 from ml_assets.core.errors import LedgerError
+from ml_assets.core.release import COMPILED_FILE
 from ml_assets.core.window import Window
 from ml_assets.storage.drift_reports import newest_window_end
 from ml_assets.storage.rebuilding import rebuild
 from ml_assets.storage.served_bento import serve
-from ml_assets.storage.versions import champion_version, deploy
+from ml_assets.storage.versions import champion_version, deploy, served_release
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -30,6 +31,11 @@ def test_the_loop_from_history_to_a_recorded_decision(plant):
     assert failed == []
     first = champion_version(workspace, "plant")
     assert first is not None
+    release = served_release(workspace, "plant")
+    assert release is not None
+    assert release.evaluator == "compiled"
+    assert first.release is not None
+    assert (workspace.artefacts.folder(first.release) / COMPILED_FILE).is_file()
     assert [e.event for e in workspace.ledger.entries("plant")] == [
         "trained",
         "challenged",

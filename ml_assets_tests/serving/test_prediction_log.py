@@ -3,18 +3,24 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import duckdb
-import pandas as pd
+import numpy as np
 import pytest
 
 from bentos.predictor.log import PredictionLog, log_lines
 from ml_assets.core.errors import ArtefactError, ServingError
+from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.prediction import Answers
 from ml_assets.core.request_schema import RequestRows
 from ml_assets.storage.prediction_spool import FIELDS, hours, read
 
 AT = datetime(2024, 5, 15, 7, 59, 59, 999999, tzinfo=UTC)
 ROWS = RequestRows([AT, AT + timedelta(hours=1)], {"rig": ["a", "b"], "x": [0.1 + 0.2, None]})
-FEATURES = pd.DataFrame({"x": [0.1 + 0.2, float("nan")], "kind": ["k", None]})
+FEATURES = FeatureValues(
+    ("x", "kind"),
+    np.array([[0.1 + 0.2], [np.nan]]),
+    (np.array(["k", None], dtype=object),),
+    (),
+)
 
 
 def lines(*, request_id="r1", values=(1.5, 2.0), probabilities=None, at=AT):

@@ -1,33 +1,45 @@
 """The server's parts in this process: routes, exchange and watcher, without BentoML."""
 
+import asyncio
+import io
 import json
 import logging
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
+from datetime import datetime
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from bentos.predictor.body import ARROW_TYPE
 from bentos.predictor.routes import install
 from bentos.predictor.serving import Serving
 from bentos.predictor.settings import Settings
 from bentos.predictor.watcher import Watcher
+from ml_assets.core.compiled import compile_model
 from ml_assets.core.contract import Contract
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.release import (
+    COMPILED_FILE,
     CONTRACT_FILE,
     GOLDEN_FILE,
+    MODEL_FILE,
     RELEASE_FILE,
     Release,
     digest_of,
 )
 from ml_assets.storage.malformed import malformed_requests
+from ml_assets.storage.model_files import load
 from ml_assets_tests.serving.conftest import put
-from ml_assets_tests.serving.releases import make_classifier_release, seal
+from ml_assets_tests.serving.releases import RELEASE, make_classifier_release, seal
 
 JSON = {"content-type": "application/json"}
 ROW = {"pump": "north", "load": 40.0, "starts": 3}
@@ -266,6 +278,70 @@ def test_a_classifier_answers_each_class_with_its_probability(serving, release, 
     assert answer["predictions"] == [expected.predictions[0]]
     assert answer["probabilities"] == [shares]
     assert lines(tmp_path)[0]["probabilities"] == shares
+
+
+def test_a_table_is_answered_as_json_is_and_in_the_form_asked_for(client, golden, tmp_path):
+    rows = pa.Table.from_pylist(list(golden.rows))
+    times = [datetime.fromisoformat(row["event_time"]) for row in golden.rows]
+    place = rows.schema.get_field_index("event_time")
+    rows = rows.set_column(place, "event_time", pa.array(times, pa.timestamp("us", "UTC")))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    headers = {"content-type": ARROW_TYPE, "accept": ARROW_TYPE}
+    answer = client.post("/predict", content=sink.getvalue().to_pybytes(), headers=headers)
+    with pa.ipc.open_stream(answer.content) as stream:
+        answered = stream.read_all()
+    assert answered.column("prediction").to_pylist() == list(golden.predictions)
+    assert answered.schema.metadata[b"version"] == b"v1"
+    sink = io.BytesIO()
+    pq.write_table(rows, sink)
+    headers = {"content-type": "application/vnd.apache.parquet"}
+    answer = client.post("/predict", content=sink.getvalue(), headers=headers)
+    assert answer.json()["predictions"] == list(golden.predictions)
+    assert len(lines(tmp_path)) == 2 * len(golden.rows)
+
+
+def test_a_retry_over_http_is_answered_again_and_another_body_is_a_conflict(client, golden):
+    headers = {"x-request-id": "once"}
+    first = client.post("/predict", json=golden.rows[0], headers=headers)
+    assert client.post("/predict", json=golden.rows[0], headers=headers).json() == first.json()
+    other = client.post("/predict", json=golden.rows[1], headers=headers)
+    assert (other.status_code, "another request" in other.json()["error"]) == (409, True)
+
+
+def test_a_server_that_stops_asks_to_come_again(client, loaded, golden):
+    asyncio.run(loaded.lane.drained())
+    answer = client.post("/predict", json=golden.rows[0])
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_a_compiled_release_is_served_without_scikit_learn(release, tmp_path):
+    model = load(release[MODEL_FILE])
+    compiled = compile_model(
+        model, task="regression", numeric=RELEASE.numeric, categorical=RELEASE.categorical
+    )
+    folder = put(tmp_path / "release", seal({**release, COMPILED_FILE: compiled.to_bytes()}))
+    code = """
+import asyncio, json, sys
+from pathlib import Path
+import bentos.predictor.routes, bentos.predictor.service
+from bentos.predictor.passes import Answered, Request
+from bentos.predictor.serving import Serving
+from bentos.predictor.watcher import read_folder
+from ml_assets.core.release import digest_of
+files = read_folder(Path(sys.argv[1]))
+serving = Serving(Path(sys.argv[2]))
+serving.serve(files, digest=digest_of(files), revision=1)
+row = json.dumps(json.loads(files["golden.json"])["rows"][0]).encode()
+found = asyncio.run(serving.submit(Request(row)))
+assert isinstance(found, Answered), found
+serving.close()
+print([name for name in ("pandas", "sklearn", "skops", "whylogs") if name in sys.modules])
+"""
+    command = [sys.executable, "-c", code, str(folder), str(tmp_path / "spool")]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.stdout.splitlines() == ["[]"], said.stderr
 
 
 def test_settings_come_from_the_environment(tmp_path):

@@ -12,9 +12,16 @@ from ml_assets.core.compiled.masks import Masks
 from ml_assets.core.compiled.preparation import array, check
 from ml_assets.core.errors import DataError
 
+_MANY = 256  # rows from which a loop over trees is faster
+
 
 class Estimator(Protocol):
     """What every family gives."""
+
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        ...
 
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return shape (n, k).
@@ -31,22 +38,45 @@ class Trees:
     """Sums over trees, one tree after another as scikit-learn adds them."""
 
     leaves: Masks | Walk
-    leaf: np.ndarray
     start: np.ndarray
     divisor: float | None
     single: bool
 
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        return len(self.start)
+
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return the sums, or their means, for every row."""
-        found = self.leaves.leaves(_as_single(matrix) if self.single else matrix)
-        added = self.leaf[found]
-        outputs = len(self.start)
-        sums = np.empty((len(matrix), added.size // (len(matrix) * outputs) + 1, outputs))
-        sums[:, 0] = self.start
-        sums[:, 1:] = added.reshape(len(matrix), -1, outputs)
-        # A running sum adds in order, which a reduction does not promise.
-        total = np.add.accumulate(sums, axis=1)[:, -1]
+        found = self.leaves.codes(_as_single(matrix) if self.single else matrix)
+        total = _few(self, found) if len(found) < _MANY else _many(self, found)
         return total if self.divisor is None else total / self.divisor
+
+
+def _few(trees: Trees, codes: np.ndarray) -> np.ndarray:
+    """Add by a running sum, which keeps the order that a reduction does not promise."""
+    rows, outputs = len(codes), len(trees.start)
+    added = trees.leaves.values[codes + trees.leaves.offsets].reshape(rows, -1, outputs)
+    sums = np.empty((rows, added.shape[1] + 1, outputs))
+    sums[:, 0] = trees.start
+    sums[:, 1:] = added
+    return np.add.accumulate(sums, axis=1)[:, -1]
+
+
+def _many(trees: Trees, codes: np.ndarray) -> np.ndarray:
+    """Add tree after tree to all rows."""
+    outputs, values = len(trees.start), trees.leaves.values
+    by_tree = np.ascontiguousarray(codes.T)
+    if values.shape[1] > 1:
+        total = np.tile(trees.start, (len(codes), 1))
+        for offset, own in zip(trees.leaves.offsets.tolist(), by_tree, strict=True):
+            total += values[offset:].take(own, axis=0)
+        return total
+    single, sums = values[:, 0], np.repeat(trees.start[:, None], len(codes), axis=1)
+    for tree, (offset, own) in enumerate(zip(trees.leaves.offsets.tolist(), by_tree, strict=True)):
+        sums[tree % outputs] += single[offset:].take(own)
+    return np.ascontiguousarray(sums.T)
 
 
 @dataclass(frozen=True)
@@ -56,12 +86,21 @@ class Linear:
     coefficient: np.ndarray
     intercept: np.ndarray
 
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        return len(self.intercept)
+
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return ``matrix @ coefficient.T + intercept``; a row does not depend on the others.
 
         A product of matrices may add in another order for one row than for many.
         """
-        sums = [np.add.reduce(matrix * weights, axis=1) for weights in self.coefficient]
+        # By rows in memory, whatever the matrix is: else the order would depend on their number.
+        sums = [
+            np.add.reduce(np.multiply(matrix, weights, order="C"), axis=1)
+            for weights in self.coefficient
+        ]
         return np.stack(sums, axis=1) + self.intercept
 
     def scale(self, matrix: np.ndarray) -> np.ndarray:
@@ -74,6 +113,11 @@ class Constant:
     """The same outputs for every row."""
 
     values: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        return len(self.values)
 
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return them once a row."""
@@ -89,15 +133,25 @@ class PastLabel:
     otherwise: np.ndarray
     followed: np.ndarray | None
 
+    @property
+    def count(self) -> int:
+        """How many outputs a row has."""
+        return len(self.otherwise)
+
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return the past label itself, or the probabilities after it."""
         if self.followed is None:
             past = np.asarray(extra[self.column], dtype=np.float64)
             return np.where(np.isnan(past), self.otherwise, past)[:, None]
-        past = self.past(extra)
+        past = self._past(extra)
         return np.where((past >= 0)[:, None], self.followed[past], self.otherwise)
 
-    def past(self, extra: Sequence[Sequence[Any]]) -> np.ndarray:
+    def chosen(self, extra: Sequence[Sequence[Any]]) -> np.ndarray:
+        """Return the position of each row's past class, or of the most frequent one."""
+        past = self._past(extra)
+        return np.where(past >= 0, past, self.otherwise.argmax())
+
+    def _past(self, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return the position of each row's past class, -1 where it is not known."""
         values = np.asarray(extra[self.column], dtype=object).tolist()
         return np.array([self.positions.get(value, -1) for value in values], dtype=np.intp)
@@ -143,24 +197,12 @@ def bind(
             return PastLabel(column, positions, np.array(otherwise, dtype=np.float64), table)
 
 
-def outputs_of(declared: layout.Estimator, estimator: Estimator) -> int:
-    """Return how many outputs an estimator has."""
-    match declared:
-        case layout.Trees(start=start):
-            return len(start)
-        case layout.Constant(outputs=values) | layout.PastLabel(otherwise=values):
-            return len(values)
-        case layout.Linear():
-            return len(estimator.intercept)
-
-
 def _trees(declared: layout.Trees, arrays: Mapping[str, np.ndarray], width: int) -> Trees:
     forest = read_forest(arrays, width=width)
     outputs, added = len(declared.start), forest.trees * forest.leaf.shape[1]
     check(outputs > 0 and added % outputs == 0, "the trees do not fit the outputs")
     return Trees(
         Masks(forest) if Masks.fits(forest) else Walk(forest),
-        forest.leaf,
         np.array(declared.start, dtype=np.float64),
         float(forest.trees) if declared.average else None,
         declared.single,

@@ -108,6 +108,11 @@ class Walk:
 
     Args:
         forest: Verified trees.
+
+    Attributes:
+        offsets: The value of a leaf is ``values[code + offset of its tree]``: 0, as codes count
+            the leaves of all trees.
+        values: Shape (leaves, outputs of one tree).
     """
 
     def __init__(self, forest: Forest) -> None:
@@ -120,9 +125,11 @@ class Walk:
         self._missing_right = forest.missing_right & ~forest.is_leaf
         self._is_leaf = forest.is_leaf
         self._leaf = np.cumsum(forest.is_leaf) - 1
+        self.offsets = np.zeros(forest.trees, dtype=np.intp)
+        self.values = forest.leaf
 
-    def leaves(self, matrix: np.ndarray) -> np.ndarray:
-        """Return the leaf that each row reaches in each tree, shape (n, trees)."""
+    def codes(self, matrix: np.ndarray) -> np.ndarray:
+        """Return the position of the leaf that each row reaches, shape (n, trees)."""
         rows = max(1, _CELLS // len(self._roots))
         parts = [self._walk(matrix[n : n + rows]) for n in range(0, len(matrix), rows)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

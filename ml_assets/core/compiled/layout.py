@@ -152,8 +152,8 @@ Link = Literal[
     "softmax_by_rows",
     "one_against_rest",
 ]
-# How a class is chosen: by a single output, by the largest output, by the past class itself.
-Rule = Literal["value", "positive", "not_negative", "largest", "past"]
+# How a class is chosen: by the sign of a single output, or by the largest one.
+Rule = Literal["value", "positive", "not_negative", "largest"]
 
 
 class Header(_Part, frozen=True):

@@ -63,7 +63,7 @@ class CompiledModel:
             extra=len(header.extra),
             classes=self.classes,
         )
-        _check_ends(header, estimators.outputs_of(header.estimator, self.estimator))
+        _check_ends(header, self.estimator.count)
         self._labels = np.array(header.classes)
         self._link = LINKS[header.link]
 
@@ -143,6 +143,17 @@ class CompiledModel:
             return np.empty((len(numbers), 0))
         return self._preparation.matrix(numbers, texts)
 
+    def thresholds(self) -> dict[int, np.ndarray]:
+        """Return the finite thresholds of each column of the matrix; none without trees."""
+        if not isinstance(self._header.estimator, layout.Trees):
+            return {}
+        feature, threshold = self._arrays["feature"], self._arrays["threshold"]
+        asked = (feature >= 0) & np.isfinite(threshold)
+        return {
+            int(column): np.unique(threshold[asked & (feature == column)])
+            for column in np.unique(feature[asked])
+        }
+
     def _value(self, value: np.ndarray) -> np.ndarray:
         target = self._header.target
         return value if target == "none" else _TARGETS[target](value)
@@ -150,14 +161,13 @@ class CompiledModel:
     def _chosen(
         self, outputs: np.ndarray, linked: np.ndarray, extra: Sequence[Sequence[Any]]
     ) -> np.ndarray:
+        if isinstance(self.estimator, estimators.PastLabel):
+            return self.estimator.chosen(extra)
         match self._header.rule:
             case "positive":
                 return (outputs[:, 0] > 0).astype(np.intp)
             case "not_negative":
                 return (outputs[:, 0] >= 0).astype(np.intp)
-            case "past":
-                past = self.estimator.past(extra)
-                return np.where(past >= 0, past, self.estimator.otherwise.argmax())
             case _:
                 return np.argmax(outputs, axis=1)
 
@@ -194,18 +204,17 @@ def _check_ends(header: layout.Header, outputs: int) -> None:
     kinds = {type(one) for one in header.classes}
     check(len(set(header.classes)) == len(header.classes), "two classes are one")
     check(not kinds or kinds in _KINDS, "classes are of several kinds")
-    is_past = isinstance(header.estimator, layout.PastLabel)
+    past = header.estimator if isinstance(header.estimator, layout.PastLabel) else None
     if not header.classes:
         check(outputs == 1 and header.rule == "value", "a regression has not one output")
         check(header.link in {"identity", "exp"}, "a regression has no such link")
-        check(not is_past or header.estimator.followed is None, "a regression has no classes")
+        check(past is None or past.followed is None, "a regression has no classes")
         return
     two = header.link in {"logistic", "logistic_of_double"}
     check(header.target == "none", "classes have no transformed target")
     check(header.link != "exp", "classes have no such link")
     check(outputs == 1 if two else outputs == len(header.classes), "outputs do not fit the classes")
     check(not two or len(header.classes) == 2, "one output chooses between two classes")
-    rules = {"positive", "not_negative"} if two else {"largest", "past"}
+    rules = {"positive", "not_negative"} if two else {"largest"}
     check(header.rule in rules, "the classes have no such rule")
-    check(is_past == (header.rule == "past"), "only past labels are repeated")
-    check(not is_past or header.estimator.followed is not None, "the transitions are missing")
+    check(past is None or past.followed is not None, "the transitions are missing")

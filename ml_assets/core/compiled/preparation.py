@@ -59,8 +59,9 @@ class _Lookup:
     def columns(self, numbers: np.ndarray, texts: Texts) -> np.ndarray:
         if self.of_texts:
             values = texts[self.column]
+            # A frame marks missing texts by None or by NaN.
             places = [
-                self.missing if value is None else self.rows.get(value, self.unknown)
+                self.rows.get(value, self.unknown) if isinstance(value, str) else self.missing
                 for value in values
             ]
         else:
@@ -146,8 +147,8 @@ def check(holds: bool, fault: str) -> None:
 
 def array(arrays: Mapping[str, np.ndarray], name: str, dtype: str, dimensions: int) -> np.ndarray:
     """Return an array of the file that has to be there with a type and number of dimensions."""
-    found = arrays.get(name)
-    check(found is not None, f"the array {name!r} is missing")
+    check(name in arrays, f"the array {name!r} is missing")
+    found = arrays[name]
     check(
         found.dtype.str == dtype and found.ndim == dimensions,
         f"the array {name!r} is {found.dtype.str} with {found.ndim} dimensions",

@@ -1,28 +1,17 @@
 """Fitted transformers as blocks of a preparation and steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
-from sklearn.feature_selection import SelectFromModel, SelectKBest, VarianceThreshold
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    MaxAbsScaler,
-    MinMaxScaler,
-    RobustScaler,
-    StandardScaler,
-)
 
 from ml_assets.core.compiled import layout
-from ml_assets.core.compiled.reading.categories import ENCODERS, read_categories
-from ml_assets.core.compiled.reading.parts import name_of, numbers_of
+from ml_assets.core.compiled.reading.categories import ENCODERS, CategoryTable, read_categories
+from ml_assets.core.compiled.reading.number_steps import passes, steps_of
 from ml_assets.core.errors import NotCompilable
-
-_SELECTORS = (SelectFromModel, SelectKBest, VarianceThreshold)
 
 
 @dataclass
@@ -44,7 +33,7 @@ class Reading:
 
     def front(self, transformers: Sequence[Any]) -> None:
         """Read everything before the estimator."""
-        rest = [one for one in transformers if not _passes(one)]
+        rest = [one for one in transformers if not passes(one)]
         if rest and type(rest[0]) is ColumnTransformer:
             self._columns(rest[0], followed=len(rest) > 1)
             rest = rest[1:]
@@ -67,31 +56,42 @@ class Reading:
         ]
         return layout.Preparation(blocks, _without_repeated_refusals(steps))
 
-    def _columns(self, fitted: ColumnTransformer, *, followed: bool) -> None:
+    def _columns(self, fitted: Any, *, followed: bool) -> None:  # noqa: ANN401
         if fitted.transformer_weights:
             message = "its columns are weighted (transformer_weights)"
             raise NotCompilable(message)
         if fitted.sparse_output_ and followed:
             message = "a sparse matrix is transformed further; set sparse_threshold=0"
             raise NotCompilable(message)
-        positions: Mapping[str, Any] = fitted._transformer_to_input_indices  # noqa: SLF001
+        positions = fitted._transformer_to_input_indices  # noqa: SLF001
         for name, transformer, _ in fitted.transformers_:
             chosen = [self.names[n] for n in positions.get(name, [])]
             if transformer == "drop" or not chosen:
                 continue
             chain = transformer.steps if type(transformer) is Pipeline else [("", transformer)]
-            self._block([one for _, one in chain if not _passes(one)], chosen)
+            self._block([one for _, one in chain if not passes(one)], chosen)
 
     def _block(self, chain: Sequence[Any], names: Sequence[str]) -> None:
         if any(type(one) in ENCODERS for one in chain):
-            found, arrays = read_categories(
-                chain, names, numeric=self.numeric, categorical=self.categorical
-            )
-            for block, table in zip(found, arrays, strict=True):
-                self.blocks.append(block)
-                self.arrays[block.table] = table
+            self._known(names)
+            for table in read_categories(chain, names, texts=self.categorical):
+                self._lookup(table)
         else:
             self.blocks.append(self._numbers(chain, names))
+
+    def _lookup(self, table: CategoryTable) -> None:
+        array = f"table_{len(self.arrays)}"
+        of_texts = table.name in self.categorical
+        place = (self.categorical if of_texts else self.numeric).index(table.name)
+        block = layout.Texts if of_texts else layout.Codes
+        self.blocks.append(block(place, table.keys, table.missing, table.unknown, array))
+        self.arrays[array] = table.rows.astype("<f8")
+
+    def _known(self, names: Sequence[str]) -> None:
+        strange = [name for name in names if name not in (*self.numeric, *self.categorical)]
+        if strange:
+            message = f"the model reads columns that are no features: {strange}"
+            raise NotCompilable(message)
 
     def _numbers(self, chain: Sequence[Any], names: Sequence[str]) -> layout.Numbers:
         texts = [name for name in names if name not in self.numeric]
@@ -100,62 +100,6 @@ class Reading:
             raise NotCompilable(message)
         steps = [step for one in chain for step in steps_of(one)]
         return layout.Numbers([self.numeric.index(name) for name in names], steps)
-
-
-def steps_of(fitted: Any) -> list[layout.Step]:  # noqa: ANN401
-    """Return what a fitted transformer of numbers does.
-
-    Raises:
-        NotCompilable: If it is of an unknown class or set in an unknown way.
-    """
-    what = name_of(fitted)
-    check: list[layout.Step] = [layout.Refuse(allow_nan=True)]
-    if type(fitted) is SimpleImputer:
-        return [_imputing(fitted), layout.Refuse(allow_nan=True)]
-    if type(fitted) is StandardScaler:
-        shift = [("subtract", fitted.mean_)] if fitted.with_mean else []
-        scale = [("divide", fitted.scale_)] if fitted.with_std else []
-        return [*check, *_operations([*shift, *scale], what)]
-    if type(fitted) is RobustScaler:
-        shift = [("subtract", fitted.center_)] if fitted.with_centering else []
-        scale = [("divide", fitted.scale_)] if fitted.with_scaling else []
-        return [*check, *_operations([*shift, *scale], what)]
-    if type(fitted) is MinMaxScaler:
-        found = _operations([("multiply", fitted.scale_), ("add", fitted.min_)], what)
-        low, high = fitted.feature_range
-        clip = [layout.Clip(float(low), float(high))] if fitted.clip else []
-        return [*check, *found, *clip]
-    if type(fitted) is MaxAbsScaler:
-        if fitted.clip:
-            message = "MaxAbsScaler clips"
-            raise NotCompilable(message)
-        return [*check, *_operations([("divide", fitted.scale_)], what)]
-    if type(fitted) in _SELECTORS:
-        return [layout.Select(np.flatnonzero(fitted.get_support()).tolist())]
-    message = f"the transformer {what} is of no kind that is compiled"
-    raise NotCompilable(message)
-
-
-def _imputing(fitted: SimpleImputer) -> layout.Impute:
-    if not (isinstance(fitted.missing_values, float) and np.isnan(fitted.missing_values)):
-        message = f"SimpleImputer takes {fitted.missing_values!r} for missing"
-        raise NotCompilable(message)
-    statistics = np.asarray(fitted.statistics_, dtype=np.float64)
-    kept = np.arange(len(statistics))
-    if not fitted.keep_empty_features:
-        kept = np.flatnonzero(~np.isnan(statistics))
-    marked = [] if fitted.indicator_ is None else fitted.indicator_.features_.tolist()
-    fill = numbers_of(statistics[kept], "SimpleImputer")
-    return layout.Impute(fill, kept.tolist(), marked)
-
-
-def _operations(found: Sequence[tuple[Any, Any]], what: str) -> list[layout.Step]:
-    return [layout.Arithmetic(operation, numbers_of(by, what)) for operation, by in found]
-
-
-def _passes(fitted: Any) -> bool:  # noqa: ANN401
-    identity = type(fitted) is FunctionTransformer and fitted.func is None
-    return fitted is None or identity or (isinstance(fitted, str) and fitted == "passthrough")
 
 
 def _without_repeated_refusals(steps: Sequence[layout.Step]) -> list[layout.Step]:

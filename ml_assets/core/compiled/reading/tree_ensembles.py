@@ -14,7 +14,6 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.ensemble._gb import _init_raw_predictions
 from sklearn.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -45,10 +44,14 @@ def _hist_boosting(fitted: Any) -> EstimatorParts:  # noqa: ANN401
         message = "it was fitted with 32-bit floats"
         raise NotCompilable(message)
     estimator = layout.Trees(start=baseline.ravel().tolist(), average=False, single=False)
-    if isinstance(fitted, HistGradientBoostingRegressor):
-        link = "exp" if fitted.loss in _EXPONENTIAL_LINK else "identity"
+    if type(fitted) is HistGradientBoostingRegressor:
+        link: layout.Link = "exp" if _loss(fitted) in _EXPONENTIAL_LINK else "identity"
         return EstimatorParts(estimator, link, "value", _arrays(trees))
     return _boosted_classes(fitted, estimator, trees, rule="positive", several="softmax_by_columns")
+
+
+def _loss(fitted: Any) -> str:  # noqa: ANN401
+    return fitted.loss
 
 
 def _hist_tree(nodes: np.ndarray) -> _Tree:
@@ -72,8 +75,7 @@ def _gradient_boosting(fitted: Any) -> EstimatorParts:  # noqa: ANN401
     elif fitted.init is None:
         # Without an estimator of its own, it starts from the same constant for every row.
         anything = np.zeros((1, fitted.n_features_in_), dtype=np.float32)
-        is_classifier = isinstance(fitted, GradientBoostingClassifier)
-        start = _init_raw_predictions(anything, fitted.init_, fitted._loss, is_classifier)  # noqa: SLF001
+        start = fitted._raw_predict_init(anything)  # noqa: SLF001
     else:
         message = f"it starts from an estimator of its own, {name_of(fitted.init_)}"
         raise NotCompilable(message)

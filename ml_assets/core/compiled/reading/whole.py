@@ -50,10 +50,6 @@ def read_model(
             raise NotCompilable(message)
         parts = read(estimator)
         names = tuple(getattr(chain[0], "feature_names_in_", known))
-        strange = [name for name in names if name not in known]
-        if strange:
-            message = f"the model reads columns that are no features: {strange}"
-            raise NotCompilable(message)
         reading = Reading(tuple(numeric), tuple(categorical), names)
         reading.front(chain[:-1])
         preparation, arrays = reading.preparation(parts.steps), reading.arrays
@@ -80,8 +76,12 @@ def read_model(
 
 
 def _without_target_transform(estimator: Any) -> tuple[Any, layout.Target]:  # noqa: ANN401
-    if type(estimator) is not TransformedTargetRegressor:
+    if not isinstance(estimator, TransformedTargetRegressor):
         return estimator, "none"
+    return _inverted(estimator)
+
+
+def _inverted(estimator: Any) -> tuple[Any, layout.Target]:  # noqa: ANN401
     target = _INVERSES.get(estimator.inverse_func)
     if target is None or estimator.transformer is not None:
         message = "the target's transformation is neither a logarithm nor log1p"
@@ -105,7 +105,7 @@ def _rule(fitted: Any) -> EstimatorParts:  # noqa: ANN401
             past = layout.PastLabel(0, otherwise, "followed")
             arrays = {"followed": fitted.transitions_.astype("<f8")}
             classes = plain_classes(fitted.classes_)
-            return EstimatorParts(past, "identity", "past", arrays, classes=classes)
+            return EstimatorParts(past, "identity", "largest", arrays, classes=classes)
 
 
 def _read_by(fitted: Any, inputs: Sequence[str]) -> list[str]:  # noqa: ANN401
