@@ -44,10 +44,19 @@ def test_the_loop_from_history_to_a_recorded_decision(plant):
 
     _serve_a_day(plant)
     plant.run("data", Window(HISTORY.end - DAY, PRODUCTION.end))
-    plant.run("monitoring", PRODUCTION)
+    monitored = plant.run("monitoring", PRODUCTION)
+    (proof,) = [
+        check
+        for check in monitored.get_asset_check_evaluations()
+        if check.check_name == "served_features_equal_batch"
+    ]
+    assert proof.passed, proof.metadata["worst"].value
     rows = workspace.lake.read("plant/prediction_log")
     validated = workspace.lake.read("plant/validated_data", where="_date = DATE '2026-01-07'")
     assert len(rows) == len(validated)
+    assert proof.metadata["compared"].value == len(rows)
+    plant.run("scoring", PRODUCTION)
+    assert _predictions(workspace, "predictions") == _predictions(workspace, "prediction_log")
     assert set(rows["version"].to_pylist()) == {first.name}
     verdicts = workspace.lake.read("plant/drift_verdicts").to_pylist()
     assert {row["state"] for row in verdicts} == {"quiet"}
@@ -62,6 +71,13 @@ def test_the_loop_from_history_to_a_recorded_decision(plant):
         rebuilt = rebuild(connection, workspace, declared, first)
     assert rebuilt.equal
     assert rebuilt.rows == first.version.rows
+
+
+def _predictions(workspace, table):
+    """Return what was said of each row of the day, by its identity."""
+    found = workspace.lake.read(f"plant/{table}", where="_date = DATE '2026-01-07'").to_pylist()
+    assert found
+    return {(row["rig"], row["event_time"]): row["prediction"] for row in found}
 
 
 def _serve_a_day(plant):
