@@ -1,8 +1,8 @@
 """How long it takes to replay a day of served requests through the batch, and to recall it.
 
 A release of the serving tests (lags and means over six hours, boosted trees) answers requests of
-fifty rows of many entities, in the order of arrival; a share of the rows comes late. Then the log is read
-back: once by a process that starts, once by the replay that proves it equal to the batch.
+fifty rows of many entities, in the order of arrival; a share of the rows comes late. Then the log
+is read back: once by a process that starts, once by the replay that proves it equal to the batch.
 
 Run: python -m benchmarks.skew_replay --rows 100000
 """

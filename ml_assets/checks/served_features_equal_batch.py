@@ -56,6 +56,7 @@ def skew_facts(report: SkewReport) -> dict[str, Any]:
         "values": report.values,
         "different_rows": report.different_rows,
         "largest_difference": report.largest,
+        "asked_again_alone": report.asked_again,
         "different_by_column": dict(report.by_column),
         "not_compared": dict(report.not_compared),
         "worst": dg.MetadataValue.md(table if rows else "No row differs."),

@@ -40,6 +40,11 @@ def verify_skew(
         raise DataError(message)
     for reason, rows in report.not_compared.items():
         console.print(f"[yellow]not compared[/]: {rows} rows, because {reason}")
+    if report.asked_again:
+        console.print(
+            f"{report.asked_again} rows hold sums that depend on the order of their terms: they "
+            "were asked again alone, as the server was asked"
+        )
     if report.equal and report.compared:
         console.print(
             f"[bold green]the same to the bit[/]: {report.values} features and predictions of "
