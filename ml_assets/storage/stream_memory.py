@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -32,7 +33,8 @@ def recall_scored(predictor: Predictor, outbox: Outbox, *, revision: int) -> Non
     latest: list[datetime] = []
     total = 0
     for entry in reversed(outbox.done()):
-        for rows in reversed(list(_accepted(predictor, outbox, entry))):
+        newest = deque(_accepted(predictor, outbox, entry), MOST_ROWS // predictor.release.max_rows)
+        for rows in reversed(newest):
             newest_first.append((entry, rows))
             latest += rows.event_times[: ROWS_BEFORE_FORGETTING - len(latest)]
             total += len(rows)
