@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export DAGSTER_HOME := $(CURDIR)
+# `dg` asks which environment is active.
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export BENTOML_DO_NOT_TRACK := True
 export WHYLOGS_NO_ANALYTICS := 1
 # Several processes with several threads each are slower than one thread each.
@@ -50,12 +52,13 @@ check: $(READY)
 
 # open the graph in a browser (http://localhost:3000)
 dev: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev
 
 # measure what the documents claim
 bench: $(READY)
 	$(BIN)/python -m benchmarks.gate_false_promotions
 	$(BIN)/python -m benchmarks.drift_operating_characteristics
+	$(BIN)/python -m benchmarks.sequential_test
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.year_backfill
 
@@ -67,6 +70,14 @@ bench-serving: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --quiet --upgrade --output-file requirements.lock
+	$(BIN)/uv pip compile bentos/predictor/requirements.in --constraint requirements.lock \
+		--universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-emit-index-url --no-emit-find-links --quiet --upgrade \
+		--output-file bentos/predictor/requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra postgres --constraint requirements.lock \
+		--universal --generate-hashes --no-annotate \
+		--no-emit-index-url --no-emit-find-links --quiet --upgrade \
+		--output-file deploy/requirements.lock
 
 # remove the environment and all that runs have written
 clean:

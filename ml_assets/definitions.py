@@ -1,11 +1,15 @@
 """The one place Dagster loads."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
+from ml_assets.resources.engine import Engine
 from ml_assets.resources.workspace import WorkspaceResource
+
+# Dagster copies each check while it loads, and warns itself of an argument that it then uses.
+warnings.filterwarnings("ignore", "Parameter `execution_type`", dg.BetaWarning)
 
 
 @dg.definitions
@@ -16,7 +20,7 @@ def defs() -> dg.Definitions:
         dg.Definitions(
             resources={
                 "workspace": WorkspaceResource.from_environment(),
-                "duckdb": DuckDBResource(database=":memory:"),
+                "duckdb": Engine(),
             },
             # A step process costs seconds and a step milliseconds: parallelism is inside training.
             executor=dg.in_process_executor,

@@ -23,11 +23,13 @@ class Unacceptable(Exception):  # noqa: N818 - it is an answer, not a failure of
     Args:
         status: HTTP status.
         message: What was wrong and what is expected.
+        headers: Further headers of the answer, such as when to come again.
     """
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = dict(headers or {})
 
 
 def request_id_of(request: Request) -> str | None:

@@ -59,6 +59,11 @@ class Lane(Generic[Asked, Outcome]):
         self._worker.start()
 
     @property
+    def depth(self) -> int:
+        """Requests that wait or are computed."""
+        return self._inside
+
+    @property
     def closed(self) -> bool:
         """Whether no more requests are taken."""
         return self._closed

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import orjson
 
-from ml_assets.core.errors import ServingError
+from ml_assets.core.errors import ServingError, SpoolError
 from ml_assets.core.prediction import Answers
 from ml_assets.core.request_schema import RequestRows
 
@@ -47,7 +47,7 @@ class PredictionLog:
             at: When it answered; its hour names the segment.
 
         Raises:
-            ServingError: If the disk did not take all of it. Nothing of it is left then.
+            SpoolError: If the disk did not take all of it. Nothing of it is left then.
         """
         handle = self._open(version, at.astimezone(UTC))
         try:
@@ -62,7 +62,7 @@ class PredictionLog:
                 f"The prediction log {self._segment} cannot be written ({reason}). "
                 "Free some disk space: nothing is answered that is not logged."
             )
-            raise ServingError(message)
+            raise SpoolError(message)
 
     def close(self) -> None:
         """End the segment."""
@@ -82,7 +82,7 @@ class PredictionLog:
                 self._handle = os.open(self._segment, flags, 0o644)
             except OSError as error:
                 message = f"The prediction log {self._segment} cannot be opened ({error})."
-                raise ServingError(message) from error
+                raise SpoolError(message) from error
             self._place = place
         return self._handle
 

@@ -12,8 +12,9 @@ from bentos.predictor.answer import as_json, respond
 from bentos.predictor.body import Unacceptable, kind_of, read_body, request_id_of
 from bentos.predictor.lane import Unavailable
 from bentos.predictor.openapi import describe
+from bentos.predictor.openapi_entrance import with_entrance
 from bentos.predictor.page import index_page
-from bentos.predictor.passes import Loaded
+from bentos.predictor.passes import Answered, Loaded
 from bentos.predictor.passes import Request as Asked
 from bentos.predictor.serving import Serving
 
@@ -65,6 +66,8 @@ async def _predict(request: Request) -> Response:
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED)  # nobody is there to read it
     outcome = await serving.submit(Asked(body, kind, request_id))
+    if isinstance(outcome, Answered):
+        request.state.rows = len(outcome.answers.predictions)
     return respond(outcome, request)
 
 
@@ -73,7 +76,8 @@ async def _release(request: Request) -> Response:
 
 
 async def _openapi(request: Request) -> Response:
-    return as_json(describe(_loaded(request).predictor))
+    predictor = _loaded(request).predictor
+    return as_json(with_entrance(describe(predictor), predictor.release))
 
 
 async def _index(request: Request) -> Response:
@@ -83,7 +87,7 @@ async def _index(request: Request) -> Response:
 async def _unacceptable(_: Request, error: Exception) -> Response:
     if not isinstance(error, Unacceptable):
         raise error
-    return as_json({"error": str(error)}, status=error.status)
+    return as_json({"error": str(error)}, status=error.status, headers=error.headers)
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -3,35 +3,28 @@
 import gc
 import os
 import sys
-from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import bentoml
 from starlette.applications import Starlette
 
+from bentos.predictor.one_door import OneDoor
 from bentos.predictor.orphan import end_with_parent
 from bentos.predictor.settings import Settings
 
-# What the container installs: the versions this was built and proven with.
-PACKAGES = (
-    "bentoml",
-    "duckdb",
-    "httptools",
-    "msgspec",
-    "numpy",
-    "orjson",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "scikit-learn",
-    "scipy",
-    "skops",
-    "starlette",
-    "threadpoolctl",
-    "uvloop",
-)
-IMAGE = bentoml.images.Image(python_version="3.11", lock_python_packages=False).python_packages(
-    *(f"{name}=={version(name)}" for name in PACKAGES)
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+UV = "uv==0.13.8"  # as in the project's own lock: it checks the hashes of all that is installed
+IMAGE = (
+    # Of a distribution that BentoML knows it would install compilers first; all comes as wheels.
+    bentoml.images.Image(
+        base_image=f"python:{PYTHON}-slim",
+        distro="custom",
+        python_version=PYTHON,
+        lock_python_packages=False,
+    )
+    .run(f"command -v uv >/dev/null || pip install --no-cache-dir --break-system-packages {UV}")
+    .python_packages(Path(__file__).with_name("requirements.lock").read_text("utf-8"))
 )
 SWITCH_SECONDS = 0.001
 # The process that watches the worker imports this module too: it stays light without the routes.
@@ -60,10 +53,13 @@ class PredictorService:
 
     def __init__(self) -> None:
         from bentos.predictor.draining import drain_before_stopping  # noqa: PLC0415
+        from bentos.predictor.entrance import open_entrance  # noqa: PLC0415
         from bentos.predictor.routes import install  # noqa: PLC0415
         from bentos.predictor.serving import Serving  # noqa: PLC0415
+        from bentos.predictor.structured_log import speak_json  # noqa: PLC0415
         from bentos.predictor.watcher import Watcher  # noqa: PLC0415
 
+        speak_json()
         # What is imported stays: the collector need not look at it again with each batch of rows.
         gc.freeze()
         # The worker shares the interpreter with the event loop, which must not wait 5 ms for it.
@@ -72,6 +68,7 @@ class PredictorService:
         settings = Settings.from_environment(os.environ)
         self.serving = Serving(settings.spool)
         install(routes, self.serving)
+        self.operations = open_entrance(routes, self.serving, settings)
         drain_before_stopping(self.serving.lane.drained)
         self.watcher = Watcher(self.serving, settings)
         self.watcher.start()
@@ -80,7 +77,14 @@ class PredictorService:
     def stop(self) -> None:
         """Answer what is queued and close the log."""
         self.watcher.stop()
+        self.operations.close()
         self.serving.close()
 
     def __is_ready__(self) -> bool:
         return self.serving.loaded is not None and not self.serving.lane.closed
+
+
+# The decorator has made a Service of the class.
+PredictorService.add_asgi_middleware(  # pyrefly: ignore[missing-attribute]
+    OneDoor, routes=routes
+)

@@ -1,9 +1,8 @@
 """The Bento: the champion packed with what it needs, started and asked before it may serve."""
 
-from typing import Any
-
 import dagster as dg
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.errors import ServingError
 from ml_assets.storage.bento_validation import ValidationReport, validate_bento
@@ -38,6 +37,7 @@ def bento(declared: DeclaredProblem) -> dg.AssetsDefinition:
         move = workspace.outputs.read_json(problem.name, cutoff, "champion", "move.json")
         built = {"built": False, "version": move["version"]}
         facts = {"built": False, "version": move["version"], "reason": move["reason"]}
+        pages = {}
         if move["promote"]:
             folder = workspace.artefacts.folder(move["release"])
             tag = build_bento(
@@ -45,28 +45,32 @@ def bento(declared: DeclaredProblem) -> dg.AssetsDefinition:
             )
             report = validate_bento(tag, folder, home=workspace.bentos)
             built = {"built": True, "version": move["version"], "tag": tag}
-            facts = {**facts, **_facts(report), "built": True, "tag": tag}
+            facts = {**facts, **_figures(report), "built": True, "tag": tag}
+            pages = {"checks": dg.MetadataValue.md(_checks(report))}
             if not report.passed:
                 raise ServingError(_failure(report))
         workspace.outputs.put(problem.name, cutoff, "bento", {"bento.json": as_json(built)})
-        return dg.MaterializeResult(metadata=facts)
+        return result(context, facts, pages)
 
     return _bento
 
 
-def _facts(report: ValidationReport) -> dict[str, Any]:
+def _checks(report: ValidationReport) -> str:
     lines = ["| check | expected | observed | passed |", "|---|---|---|---|"]
     lines += [
         f"| {row.check} | {row.expected} | {row.observed[:200]} | {_mark(row.passed)} |"
         for row in report.rows
     ]
+    return "\n".join(lines)
+
+
+def _figures(report: ValidationReport) -> dict[str, float]:
     numbers = {
         "start_seconds": report.start_seconds,
         "latency_ms": report.latency_ms,
         "memory_mb": report.memory_mb,
     }
-    known = {name: value for name, value in numbers.items() if value is not None}
-    return {**known, "checks": dg.MetadataValue.md("\n".join(lines))}
+    return {name: value for name, value in numbers.items() if value is not None}
 
 
 def _mark(passed: bool) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 import dagster as dg
 import duckdb as engine
 import pandas as pd
-from dagster_duckdb import DuckDBResource
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.evaluation import Evaluation
 from ml_assets.core.model_version import ModelVersion
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import FittedModels, training_set_at
 from ml_assets.storage.monitoring_reference import learn_reference
@@ -44,7 +45,7 @@ def champion(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _champion(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         cutoff = window_of(context).end
         outputs, name = workspace.outputs, problem.name
@@ -57,18 +58,18 @@ def champion(declared: DeclaredProblem) -> dg.AssetsDefinition:
             move = {"promote": False, "version": version.name, "reason": "It serves already."}
         else:
             with duckdb.get_connection() as connection:
-                connection.execute("SET TimeZone = 'UTC'")
                 move = record_decision(connection, workspace, declared, version, decision)
         outputs.put(name, cutoff, "champion", {"move.json": as_json(move)})
         now_serving = workspace.ledger.champion(name)
-        return dg.MaterializeResult(
-            metadata={
+        return result(
+            context,
+            {
                 "promoted": move["promote"],
                 "weighed_version": version.name,
                 "reason": move["reason"],
                 "served_before": serving.version if serving else "nothing",
                 "ledger_entries": now_serving.sequence if now_serving else 0,
-            }
+            },
         )
 
     return _champion

@@ -1,10 +1,10 @@
 """Reference statistics: what is usual of every column, by day."""
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.describe import table_facts
+from ml_assets.assets.describe import WrittenTable, result, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.placement import place
@@ -24,16 +24,16 @@ def column_statistics(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["duckdb", "deltalake"],
             deps=[key_of(problem, "validated_data")],
             description=column_statistics.__doc__,
+            metadata=table_metadata(declared, "column_statistics"),
         )
     )
     def _column_statistics(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         placement = place(problem, window_of(context))
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             name = table_name(declared, "validated_data")
             workspace.lake.register(connection, name, name="all_rows")
             # Statistics are by storage date: a run of one hour looks at its whole day again.
@@ -45,11 +45,7 @@ def column_statistics(declared: DeclaredProblem) -> dg.AssetsDefinition:
             found = statistics_of(connection, "rows", declared.contract.contract)
         table = table_name(declared, "column_statistics")
         version = workspace.lake.replace(table, found, dates=placement.dates)
-        return dg.MaterializeResult(
-            metadata={
-                **table_facts(table, version, len(found), found.schema),
-                "columns": len(declared.contract.contract.names),
-            }
-        )
+        facts = {"rows": len(found), "columns": len(declared.contract.contract.names)}
+        return result(context, facts, table=WrittenTable(version, found.schema))
 
     return _column_statistics

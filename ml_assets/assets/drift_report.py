@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from ml_assets.assets.describe import picture, result, table_facts
+from ml_assets.assets.describe import WrittenTable, picture, result, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.core.drift_notice import NOTICE_FILE, DriftNotice
 from ml_assets.core.episodes import Episode
 from ml_assets.reports.thumbnails import sparkline
+from ml_assets.storage.atomic import write_atomically
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import (
     SCHEMA,
@@ -17,6 +19,7 @@ from ml_assets.storage.drift_reports import (
     judge_windows,
     verdict_table,
 )
+from ml_assets.storage.exclusive import alone
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.notifier import Alert, notifier_for
 from ml_assets.storage.placement import place, whole_dates
@@ -40,6 +43,7 @@ def drift_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["whylogs", "deltalake"],
             deps=[key_of(problem, "production_profile")],
             description=drift_report.__doc__,
+            metadata=table_metadata(declared, TABLE),
         )
     )
     def _drift_report(
@@ -51,20 +55,44 @@ def drift_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
         table = verdict_table(declared, judged)
         version = workspace.lake.replace(name, table, dates=place(problem, window).dates)
         _tell(workspace, declared, judged)
+        notify_servers(workspace, declared, judged)
         states = [one.verdict.state for one in judged]
         effects = [_largest_effect(one) for one in judged]
         pages: dict[str, dg.MetadataValue] = {"findings": dg.MetadataValue.md(_findings(judged))}
         if effects:
             pages["largest_effect"] = picture(sparkline(effects, title="Largest effect"))
         facts = {
-            **table_facts(name, version, len(table), SCHEMA),
             "windows": len(judged),
             "windows_with_drift": states.count("drift"),
             "windows_without_a_verdict": states.count("insufficient"),
         }
-        return result(context, facts, pages)
+        return result(context, facts, pages, table=WrittenTable(version, SCHEMA))
 
     return _drift_report
+
+
+def notify_servers(
+    workspace: Workspace, declared: DeclaredProblem, judged: list[Judgement]
+) -> None:
+    """Put the newest verdict beside the deployment, where servers show it among their figures."""
+    if not judged:
+        return
+    newest = judged[-1]
+    start = newest.verdict.window_start
+    place = workspace.deployment(declared.problem.name).path.with_name(NOTICE_FILE)
+    notice = DriftNotice(
+        newest.version,
+        newest.verdict.state,
+        start + declared.problem.monitoring.window,
+        _largest_effect(newest),
+    )
+    with alone(place.parent):
+        if (
+            place.is_file()
+            and DriftNotice.from_json(place.read_bytes()).window_end > notice.window_end
+        ):
+            return  # an earlier partition was judged again
+        write_atomically(place, notice.to_json().encode())
 
 
 def _tell(workspace: Workspace, declared: DeclaredProblem, judged: list[Judgement]) -> None:

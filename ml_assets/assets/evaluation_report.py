@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 import duckdb as engine
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import picture, result
 from ml_assets.assets.report_content import report_content
@@ -23,6 +22,7 @@ from ml_assets.reports.content import Score
 from ml_assets.reports.model_card import model_card
 from ml_assets.reports.plots import dot_and_whisker
 from ml_assets.reports.report import evaluation_report as page_of
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.atomic import write_atomically
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import FittedModels, recipe_at, training_set_at
@@ -73,11 +73,10 @@ def evaluation_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _evaluation_report(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         cutoff = window_of(context).end
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             judged = judge(connection, workspace, declared, cutoff)
         content = report_content(
             problem,
@@ -202,10 +201,10 @@ def _pages(judged: Judged, card: bytes) -> dict[str, Any]:
 def _gates(decision: Decision) -> str:
     lines = ["| gate | bound | observed | interval | passed |", "|---|---|---|---|---|"]
     for row in decision.rows:
-        low, high = (_short(row.low), _short(row.high))
+        between = "" if row.low is None else f"{_short(row.low)} to {_short(row.high)}"
         passed = "yes" if row.passed else "**no**"
         lines.append(
-            f"| {row.gate} | {row.bound} | {_short(row.observed)} | {low} to {high} | {passed} |"
+            f"| {row.gate} | {row.bound} | {_short(row.observed)} | {between} | {passed} |"
         )
     return "\n".join(lines)
 

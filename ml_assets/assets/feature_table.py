@@ -2,11 +2,12 @@
 
 import dagster as dg
 import pyarrow as pa
-from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.describe import table_facts
+from ml_assets.assets.column_lineage import feature_lineage
+from ml_assets.assets.describe import WrittenTable, result, rows_by_partition, table_metadata
 from ml_assets.assets.stage import before, declare, key_of, window_of
 from ml_assets.core.feature_rows import FeatureRows
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import compute_features, table_name
 from ml_assets.storage.placement import date_sql, place
@@ -31,17 +32,17 @@ def feature_table(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["duckdb", "deltalake"],
             deps=deps,
             description=feature_table.__doc__,
+            metadata=table_metadata(declared, "feature_table", lineage=feature_lineage(declared)),
         ),
         code_version=declared.sql_digest,
     )
     def _feature_table(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             found = compute_features(connection, workspace.lake, declared, window)
             connection.register("found", as_arrow(found))
             rows = connection.sql(
@@ -52,17 +53,15 @@ def feature_table(declared: DeclaredProblem) -> dg.AssetsDefinition:
         version = workspace.lake.replace(
             name, rows, dates=placement.dates, predicate=placement.predicate
         )
-        return dg.MaterializeResult(
-            metadata={
-                **table_facts(name, version, len(rows), rows.schema),
-                "rows": len(rows),
-                "numeric_features": len(found.numeric),
-                "categorical_features": len(found.categorical),
-                "missing_share": float(found.frame[list(found.numeric)].isna().mean().mean())
-                if found.numeric and len(rows)
-                else 0.0,
-            }
-        )
+        missing = found.frame[list(found.numeric)].isna()
+        facts = {
+            "rows": len(rows),
+            "numeric_features": len(found.numeric),
+            "categorical_features": len(found.categorical),
+            "missing_share": float(missing.mean().mean()) if missing.size else 0.0,
+        }
+        written = WrittenTable(version, rows.schema, rows_by_partition(problem, rows))
+        return result(context, facts, table=written)
 
     return _feature_table
 

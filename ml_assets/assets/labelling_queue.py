@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import numpy as np
 import pandas as pd
-from dagster_duckdb import DuckDBResource
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.labelling import choose, margin_uncertainty, unfamiliarity
 from ml_assets.core.window import Window
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_queue import LabelRequest
@@ -32,7 +33,7 @@ def labelling_queue(declared: DeclaredProblem) -> dg.AssetsDefinition:
         **declare(
             declared,
             "labelling_queue",
-            stage="labels",
+            stage="monitoring",
             kinds=["deltalake"],
             deps=[key_of(problem, "prediction_log")],
             description=labelling_queue.__doc__,
@@ -41,26 +42,27 @@ def labelling_queue(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _labelling_queue(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             name = table_name(declared, "prediction_log")
             workspace.lake.register(connection, name, name="log")
             frame = connection.execute(
                 f"SELECT * FROM log WHERE {place(problem, window).where} "
+                "AND prediction IS NOT NULL AND variant IS DISTINCT FROM 'shadow' "
                 'ORDER BY event_time, request_id, "row"'
             ).df()
         requests = label_requests(declared, frame, window)
         asked = workspace.label_queue.ask(requests)
-        return dg.MaterializeResult(
-            metadata={
+        return result(
+            context,
+            {
                 "answered_rows": len(frame),
                 "chosen": len(requests),
                 "newly_asked": asked,
                 "audited": sum(r.strategy == "random_audit" for r in requests),
-            }
+            },
         )
 
     return _labelling_queue

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.stage import declare
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.landing import Stream, land_files
 from ml_assets.storage.workspace import Workspace
@@ -27,7 +27,7 @@ def landed_files(declared: DeclaredProblem, stream: Stream, *, name: str) -> dg.
         )
     )
     def _landed_files(
-        workspace: dg.ResourceParam[Workspace], duckdb: DuckDBResource
+        workspace: dg.ResourceParam[Workspace], duckdb: Engine
     ) -> dg.MaterializeResult:
         with duckdb.get_connection() as connection:
             records = land_files(connection, workspace, declared, stream, now=datetime.now(tz=UTC))

@@ -1,12 +1,12 @@
 """Models: baselines and candidates, fitted on what was known at the cutoff."""
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.search import SearchResult, search
 from ml_assets.core.training import Configuration
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import fit_and_store, training_set_at
 from ml_assets.storage.stage_outputs import as_json
@@ -30,19 +30,19 @@ def baseline_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _baseline_models(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             rows = training_set_at(connection, workspace, declared, window_of(context).end)
         configurations = [Configuration.of_baseline(b, problem.task) for b in problem.baselines]
         digest = fit_and_store(workspace, declared, rows, configurations, stage="baseline_models")
-        return dg.MaterializeResult(
-            metadata={
+        return result(
+            context,
+            {
                 "baselines": [configuration.name for configuration in configurations],
                 "rows": len(rows.frame),
                 "artefact": digest,
-            }
+            },
         )
 
     return _baseline_models
@@ -69,10 +69,9 @@ def candidate_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _candidate_models(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             rows = training_set_at(connection, workspace, declared, window_of(context).end)
         results = {c.name: search(problem, c, rows, seed=problem.seed) for c in problem.candidates}
         trials = {name: found.to_json() for name, found in results.items()}

@@ -5,11 +5,12 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
-from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.describe import table_facts
+from ml_assets.assets.column_lineage import prediction_lineage
+from ml_assets.assets.describe import WrittenTable, result, rows_by_partition, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.training import predict
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.placement import place
@@ -29,21 +30,20 @@ def predictions(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["scikitlearn", "deltalake"],
             deps=[key_of(problem, "feature_table"), key_of(problem, "deployment")],
             description=predictions.__doc__,
+            metadata=table_metadata(declared, "predictions", lineage=prediction_lineage(declared)),
         )
     )
     def _predictions(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         champion = champion_version(workspace, problem.name)
         if champion is None:
-            return dg.MaterializeResult(
-                metadata={"rows": 0, "reason": "No version serves yet: materialise deployment."}
-            )
+            reason = "No version serves yet: materialise deployment."
+            return result(context, {"rows": 0, "reason": reason})
         window = window_of(context)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             name = table_name(declared, "feature_table")
             workspace.lake.register(connection, name, name="features")
             frame = connection.execute(
@@ -54,10 +54,9 @@ def predictions(declared: DeclaredProblem) -> dg.AssetsDefinition:
         version = workspace.lake.replace(
             name, table, dates=placement.dates, predicate=placement.predicate
         )
-        facts = table_facts(name, version, len(table), table.schema)
-        return dg.MaterializeResult(
-            metadata={**facts, "rows": len(table), "model_version": champion.name}
-        )
+        facts = {"rows": len(table), "model_version": champion.name}
+        written = WrittenTable(version, table.schema, rows_by_partition(problem, table))
+        return result(context, facts, table=written)
 
     return _predictions
 

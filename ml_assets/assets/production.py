@@ -2,11 +2,17 @@
 
 import dagster as dg
 import pyarrow as pa
-from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.describe import picture, result, table_facts
+from ml_assets.assets.describe import (
+    WrittenTable,
+    picture,
+    result,
+    rows_by_partition,
+    table_metadata,
+)
 from ml_assets.assets.stage import before, declare, key_of, window_of
 from ml_assets.reports.thumbnails import sparkline
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.performance import realised_performance
@@ -15,6 +21,21 @@ from ml_assets.storage.prediction_logs import logged_rows
 from ml_assets.storage.production import answered_rows
 from ml_assets.storage.production_profiles import profile_window
 from ml_assets.storage.workspace import Workspace
+
+
+def production_traffic(declared: DeclaredProblem) -> dg.AssetSpec:
+    """Requests that running servers answer with the deployed version: no run makes them."""
+    problem = declared.problem
+    shared = declare(
+        declared,
+        "production_traffic",
+        stage="serving",
+        kinds=["http"],
+        deps=[before(problem, "deployment")],
+        description=production_traffic.__doc__,
+    )
+    del shared["backfill_policy"]
+    return dg.AssetSpec(**shared)
 
 
 def prediction_log(declared: DeclaredProblem) -> dg.AssetsDefinition:
@@ -27,26 +48,26 @@ def prediction_log(declared: DeclaredProblem) -> dg.AssetsDefinition:
             "prediction_log",
             stage="monitoring",
             kinds=["deltalake"],
-            deps=[before(problem, "deployment")],
+            deps=[key_of(problem, "production_traffic")],
             description=prediction_log.__doc__,
+            metadata=table_metadata(declared, "prediction_log"),
         )
     )
     def _prediction_log(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             rows = logged_rows(connection, workspace, declared, window)
         name, placement = table_name(declared, "prediction_log"), place(problem, window)
         version = workspace.lake.replace(
             name, rows, dates=placement.dates, predicate=placement.predicate
         )
         served = sorted(set(rows["version"].to_pylist()))
-        facts = table_facts(name, version, len(rows), rows.schema)
-        return dg.MaterializeResult(metadata={**facts, "rows": len(rows), "versions": served})
+        written = WrittenTable(version, rows.schema, rows_by_partition(problem, rows))
+        return result(context, {"rows": len(rows), "versions": served}, table=written)
 
     return _prediction_log
 
@@ -68,18 +89,16 @@ def production_profile(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _production_profile(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             stored = profile_window(connection, workspace, declared, window_of(context))
-        return dg.MaterializeResult(
-            metadata={
-                "profiles": len(stored),
-                "revised": sum(profile.revision > 0 for profile in stored),
-                "folder": dg.MetadataValue.path(str(workspace.profiles.root / problem.name)),
-            }
-        )
+        facts = {
+            "profiles": len(stored),
+            "revised": sum(profile.revision > 0 for profile in stored),
+            "folder": dg.MetadataValue.path(str(workspace.profiles.root / problem.name)),
+        }
+        return result(context, facts)
 
     return _production_profile
 
@@ -96,16 +115,16 @@ def performance_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
             kinds=["deltalake"],
             deps=[key_of(problem, "prediction_log"), key_of(problem, "labels")],
             description=performance_report.__doc__,
+            metadata=table_metadata(declared, "performance_report"),
         )
     )
     def _performance_report(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = whole_dates(problem, window_of(context))
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             rows = answered_rows(connection, workspace.lake, declared, window)
         found = realised_performance(problem, rows)
         schema = pa.schema(
@@ -125,10 +144,9 @@ def performance_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
         losses = found.sort_values("_date")["loss"].tolist()
         pages = {"loss_by_day": picture(sparkline(losses, title="Loss by day"))} if losses else {}
         facts = {
-            **table_facts(name, version, len(table), schema),
             "answered": int(found["answered"].sum()),
             "labelled": int(found["labelled"].sum()),
         }
-        return result(context, facts, pages)
+        return result(context, facts, pages, table=WrittenTable(version, schema))
 
     return _performance_report

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.assets.describe import WrittenTable, result, table_metadata
+from ml_assets.assets.stage import KEY_FORMATS, declare, key_of, window_of
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.landing import Stream, land_window
@@ -28,33 +29,35 @@ def raw_data(declared: DeclaredProblem, stream: Stream, *, files: str) -> dg.Ass
             kinds=["deltalake"],
             deps=[key_of(declared.problem, files)] if stream.comes_in_files else [],
             description=raw_data.__doc__,
+            metadata=table_metadata(declared, stream.table),
         )
     )
     def _raw_data(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
         name = table_name(declared, stream.table)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             if not stream.comes_in_files:
                 now = datetime.now(tz=UTC)
                 land_window(connection, workspace, declared, stream, window, now=now)
             workspace.lake.register(connection, name, name="raw")
+            every = declared.problem.partitions.every
             where = place(declared.problem, window, moment="_time").where
-            rows, unreadable = connection.execute(
-                f"SELECT count(*), count(*) - count(event_time) FROM raw WHERE {where}"
-            ).fetchall()[0]
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/table_name": name,
-                "dagster/partition_row_count": rows,
-                "rows": rows,
-                "rows_without_a_readable_time": unreadable,
-                "lake_version": workspace.lake.version(name),
-            }
+            found = connection.execute(
+                f"SELECT date_trunc('{every}', _time), count(*), count(event_time) "
+                f"FROM raw WHERE {where} GROUP BY ALL"
+            ).fetchall()
+            schema = connection.sql("SELECT * FROM raw LIMIT 0").to_arrow_table().schema
+        rows = {f"{start:{KEY_FORMATS[every]}}": count for start, count, _ in found}
+        facts = {
+            "rows": sum(rows.values()),
+            "rows_without_a_readable_time": sum(count - timed for _, count, timed in found),
+        }
+        return result(
+            context, facts, table=WrittenTable(workspace.lake.version(name), schema, rows)
         )
 
     return _raw_data

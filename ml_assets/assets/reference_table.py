@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.describe import table_facts
+from ml_assets.assets.describe import WrittenTable, result, table_metadata
 from ml_assets.assets.stage import declare
 from ml_assets.core.window import Window
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.references import type_reference
@@ -27,11 +27,14 @@ def reference_table(declared: DeclaredProblem, name: str) -> dg.AssetsDefinition
             stage="data",
             kinds=["deltalake"],
             description=reference_table.__doc__,
+            metadata=table_metadata(declared, f"reference_{name}"),
             partitioned=False,
         )
     )
     def _reference_table(
-        workspace: dg.ResourceParam[Workspace], duckdb: DuckDBResource
+        context: dg.AssetExecutionContext,
+        workspace: dg.ResourceParam[Workspace],
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         opened = open_source(reference.source, root=Path.cwd(), cache=workspace.cache)
         with duckdb.get_connection() as connection:
@@ -44,8 +47,6 @@ def reference_table(declared: DeclaredProblem, name: str) -> dg.AssetsDefinition
             rows = connection.sql(type_reference(connection, name, reference)).to_arrow_table()
         table = table_name(declared, f"reference_{name}")
         version = workspace.lake.replace(table, rows)
-        return dg.MaterializeResult(
-            metadata={**table_facts(table, version, len(rows), rows.schema), "rows": len(rows)}
-        )
+        return result(context, {"rows": len(rows)}, table=WrittenTable(version, rows.schema))
 
     return _reference_table

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import dagster as dg
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.problem import SimulatorSource
 from ml_assets.plant import Plant
@@ -84,15 +85,16 @@ def scoreboard(declared: DeclaredProblem) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
     ) -> dg.MaterializeResult:
         score = detection_score(workspace, declared, window_of(context).end)
-        return dg.MaterializeResult(
-            metadata={
+        return result(
+            context,
+            {
                 "windows": score.windows,
                 "false_alarms": score.false_alarms,
                 "onset": score.onset.isoformat() if score.onset else "nothing changes",
                 "delay_windows": score.delay_windows
                 if score.delay_windows is not None
                 else "not seen",
-            }
+            },
         )
 
     return _scoreboard

@@ -1,6 +1,6 @@
 """What all assets of a problem share: keys, groups, partitions and the asked window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from inspect import cleandoc
 from typing import Any
@@ -67,6 +67,7 @@ def declare(
     kinds: Sequence[str],
     deps: Sequence[dg.AssetDep | dg.AssetKey] = (),
     description: str | None,
+    metadata: Mapping[str, Any] | None = None,
     partitioned: bool = True,
 ) -> dict[str, Any]:
     """Return the arguments of ``dg.asset`` for one asset of a problem.
@@ -89,5 +90,6 @@ def declare(
         "deps": list(deps),
         "description": cleandoc(description or ""),
         "owners": list(problem.owners),
+        "metadata": dict(metadata or {}),
         **partitions,
     }

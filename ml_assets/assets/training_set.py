@@ -1,9 +1,10 @@
 """Training sets: what was known at a cutoff."""
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
+from ml_assets.assets.describe import result
 from ml_assets.assets.stage import before, declare, window_of
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.stage_outputs import as_json
 from ml_assets.storage.training_sets import TrainingRecipe, read_training_set
@@ -31,24 +32,24 @@ def training_set(declared: DeclaredProblem) -> dg.AssetsDefinition:
     def _training_set(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.MaterializeResult:
         recipe = TrainingRecipe.of_today(workspace.lake, declared, window_of(context).end)
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             rows = read_training_set(connection, workspace.lake, declared, recipe)
         files = {"recipe.json": as_json(recipe.to_json())}
         workspace.outputs.put(problem.name, recipe.cutoff, "training_set", files)
         times = rows.frame["event_time"]
-        return dg.MaterializeResult(
-            metadata={
+        return result(
+            context,
+            {
                 "cutoff": recipe.cutoff.isoformat(),
                 "rows": len(rows.frame),
                 "features": len(rows.features),
                 "first_event": str(times.iloc[0]),
                 "last_event": str(times.iloc[-1]),
-                "recipe": dg.MetadataValue.json(recipe.to_json()),
-            }
+            },
+            {"recipe": dg.MetadataValue.json(recipe.to_json())},
         )
 
     return _training_set

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pyarrow as pa
-from dagster_duckdb import DuckDBResource
 
-from ml_assets.assets.describe import table_facts
+from ml_assets.assets.column_lineage import validated_lineage
+from ml_assets.assets.describe import WrittenTable, result, rows_by_partition, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.validation import validate_rows
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.placement import place
@@ -25,6 +26,12 @@ def validated_data(declared: DeclaredProblem) -> dg.AssetsDefinition:
         declared, "validated_data", stage="data", kinds=["pandera", "deltalake"], description=None
     )
     raw = [key_of(problem, "raw_data")]
+    described = table_metadata(
+        declared,
+        "validated_data",
+        lineage=validated_lineage(declared),
+        contract=declared.contract.contract,
+    )
 
     @dg.multi_asset(
         name=f"{problem.name}__validation",
@@ -37,20 +44,23 @@ def validated_data(declared: DeclaredProblem) -> dg.AssetsDefinition:
                 kinds=shared["kinds"],
                 owners=shared["owners"],
                 partitions_def=shared["partitions_def"],
+                metadata=metadata,
             )
-            for name, description in (("validated_data", VALIDATED), ("rejected_rows", REJECTED))
+            for name, description, metadata in (
+                ("validated_data", VALIDATED, described),
+                ("rejected_rows", REJECTED, table_metadata(declared, "rejected_rows")),
+            )
         ],
         backfill_policy=shared["backfill_policy"],
     )
     def _validated_data(
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> Iterator[dg.MaterializeResult]:
         window = window_of(context)
         by_time = place(problem, window, moment="_time")
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             name = table_name(declared, "raw_data")
             workspace.lake.register(connection, name, name="raw_all")
             connection.execute(
@@ -67,12 +77,13 @@ def validated_data(declared: DeclaredProblem) -> dg.AssetsDefinition:
             version = workspace.lake.replace(
                 table, rows, dates=placement.dates, predicate=placement.predicate
             )
-            facts = table_facts(table, version, len(rows), rows.schema, declared.contract.contract)
-            more = (
-                {"rules_broken": dg.MetadataValue.md(broken)} if asset != "validated_data" else {}
-            )
-            yield dg.MaterializeResult(
-                asset_key=key_of(problem, asset), metadata={**facts, "rows": len(rows), **more}
+            counts = rows_by_partition(problem, rows, moment=moment)
+            yield result(
+                context,
+                {"rows": len(rows)},
+                {"rules_broken": dg.MetadataValue.md(broken)} if asset == "rejected_rows" else {},
+                table=WrittenTable(version, rows.schema, counts),
+                asset=key_of(problem, asset),
             )
 
     return _validated_data

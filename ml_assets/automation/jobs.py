@@ -15,9 +15,11 @@ DATA = (
     "validated_data",
     "rejected_rows",
     "column_statistics",
+    "feedback",
     "labels",
     "feature_table",
 )
+LABELS = ("raw_labels", "labels", "feature_table")
 TRAINING = (
     "training_set",
     "baseline_models",
@@ -33,13 +35,19 @@ MONITORING = (
     "production_profile",
     "drift_report",
     "performance_report",
+    "experiment_report",
     "labelling_queue",
     "scoreboard",
 )
+FEEDBACK = ("feedback",)
+TRUTH = ("labels", "production_profile", "performance_report")
 LANDING = ("landed_files", "landed_label_files")
 JOBS = {
     "landing": (LANDING, "Files that are new are read, once each."),
+    "feedback": (FEEDBACK, "Truths that callers sent are read, once each."),
+    "truth": (TRUTH, "Labels that came late, and how well they had been predicted."),
     "data": (DATA, "From the source to features and labels."),
+    "labels": (LABELS, "Ground truth that came later than its rows, and features that read it."),
     "training": (TRAINING, "From what was known at a cutoff to a served model."),
     "pipeline": (DATA + TRAINING, "From the source to a served model."),
     "scoring": (SCORING, "Predictions for the rows of a partition."),

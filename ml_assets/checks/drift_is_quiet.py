@@ -3,7 +3,7 @@
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
-from ml_assets.checks.property import asset_property, warn_unless
+from ml_assets.checks.property import asset_property, listed, warn_unless
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import episodes
@@ -22,6 +22,9 @@ def drift_is_quiet(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         open_ones = [episode for episode in seen if episode.is_open]
         return warn_unless(
             not open_ones,
+            f"Drift since {open_ones[-1].opened:%Y-%m-%d %H:%M} in {listed(open_ones[-1].columns)}."
+            if open_ones
+            else "No episode of drift is open.",
             {
                 "episodes": len(seen),
                 "open_since": str(open_ones[-1].opened) if open_ones else "none",

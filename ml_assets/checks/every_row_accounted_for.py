@@ -3,7 +3,7 @@
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
-from ml_assets.checks.property import asset_property
+from ml_assets.checks.property import asset_property, listed
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.partition_counts import partition_counts
@@ -18,13 +18,19 @@ def every_row_accounted_for(declared: DeclaredProblem) -> dg.AssetChecksDefiniti
     ) -> dg.AssetCheckResult:
         counts = partition_counts(connection, workspace.lake, declared, window)
         lost = counts[counts["raw"] != counts["validated"] + counts["rejected"]]
+        rows, valid, rejected = (
+            int(counts[name].sum()) for name in ("raw", "validated", "rejected")
+        )
+        differ = [str(day)[:10] for day in lost["_date"]]
+        found = f"{rows:,} rows in; {valid:,} validated, {rejected:,} rejected."
         return dg.AssetCheckResult(
-            passed=lost.empty,
+            passed=not differ,
+            description=f"{found} They differ on {listed(differ)}." if differ else found,
             metadata={
-                "rows_in": int(counts["raw"].sum()),
-                "rows_validated": int(counts["validated"].sum()),
-                "rows_rejected": int(counts["rejected"].sum()),
-                "partitions_that_differ": [str(day)[:10] for day in lost["_date"]],
+                "rows_in": rows,
+                "rows_validated": valid,
+                "rows_rejected": rejected,
+                "partitions_that_differ": differ,
             },
         )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
-from ml_assets.checks.property import Property, asset_property
+from ml_assets.checks.property import Property, asset_property, listed
 from ml_assets.core.feature_views import ALL_ROWS
 from ml_assets.core.time_travel import (
     Change,
@@ -54,14 +54,18 @@ def _experiment(
         offer_tables(connection, workspace.lake, declared, window, reach=reach)
         moments = _sampled(connection, window, seed=declared.problem.seed)
         changes = experiment(connection, declared.query, moments=moments, history=declared.history)
+        changed = [
+            f"{c.feature}: {c.before} became {c.after} at {c.event_time:%Y-%m-%d %H:%M}"
+            for c in changes
+        ]
         return dg.AssetCheckResult(
-            passed=not changes,
+            passed=not changed,
+            description=f"{listed(changed)}. {advice}"
+            if changed
+            else f"No value changed at {len(moments)} moments.",
             metadata={
                 "rows_tried_at": [f"{moment:%Y-%m-%d %H:%M}" for moment in moments],
-                "features_that_changed": [
-                    f"{c.feature}: {c.before} became {c.after} at {c.event_time:%Y-%m-%d %H:%M}"
-                    for c in changes
-                ],
+                "features_that_changed": changed,
                 "what_to_do": advice,
             },
         )

@@ -3,7 +3,7 @@
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
-from ml_assets.checks.property import asset_property
+from ml_assets.checks.property import asset_property, listed
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.partition_counts import partition_counts
@@ -27,12 +27,16 @@ def few_rows_rejected(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         bad = counts["rejected"] - counts["duplicates"]
         share = bad / (counts["raw"] - counts["duplicates"]).clip(lower=MIN_ROWS)
         over = counts[share > bound]
+        worst = float(share.max()) if len(share) else 0.0
+        days = [str(day)[:10] for day in over["_date"]]
+        found = f"At most {worst:.1%} of a partition's rows are rejected; {bound:.1%} are allowed."
         return dg.AssetCheckResult(
-            passed=over.empty,
+            passed=not days,
+            description=f"{found} More are on {listed(days)}." if days else found,
             metadata={
-                "worst_share": float(share.max()) if len(share) else 0.0,
+                "worst_share": worst,
                 "bound": bound,
-                "partitions_over_the_bound": [str(day)[:10] for day in over["_date"]],
+                "partitions_over_the_bound": days,
                 "what_to_do": (
                     f"Read {declared.problem.name}/rejected_rows for the rules that were broken; "
                     "mend the source or the contract, or raise quality.max_rejected."

@@ -25,6 +25,7 @@ def history_is_unbroken(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         entries = workspace.ledger.entries(problem)
         return dg.AssetCheckResult(
             passed=not broken,
+            description=broken or f"{len(entries)} entries follow each other.",
             metadata={
                 "entries": len(entries),
                 "newest_hash": entries[-1].hash if entries else "none",

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from ml_assets.checks.property import asset_property, warn_unless
+from ml_assets.checks.property import asset_property, listed, warn_unless
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
@@ -40,10 +40,17 @@ def no_dead_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         dead, changes = dead_stretches(days)
         return warn_unless(
             not dead and not changes,
+            _found(dead, changes),
             {"dead_columns": dead, "columns_that_died_or_came_alive": changes},
         )
 
     return asset_property(declared, "column_statistics", no_dead_column, judge)
+
+
+def _found(dead: list[str], changes: list[str]) -> str:
+    never = [f"Never varies: {listed(dead)}."] if dead else []
+    at_times = [f"{listed(changes)}."] if changes else []
+    return " ".join([*never, *at_times]) or "Every column varies."
 
 
 def dead_stretches(days: pd.DataFrame) -> tuple[list[str], list[str]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from ml_assets.checks.property import asset_property
+from ml_assets.checks.property import asset_property, listed
 from ml_assets.core.feature_query import quoted
 from ml_assets.core.leakage import Leak, find_leaks
 from ml_assets.core.window import Window
@@ -23,7 +23,7 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 def no_leaking_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
     """No column, no difference to its recent mean and no sum of columns reproduces the label.
 
-    A leak through columns that are declared ``after_event`` is named and does not block: features
+    A leak through columns that are declared ``after_event`` is named and does no harm: features
     cannot see them.
     """
     problem = declared.problem
@@ -40,16 +40,23 @@ def no_leaking_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
             periods=_periods(frame["event_time"]),
         )
         late = set(problem.after_event)
-        harmless = [leak for leak in leaks if set(leak.columns) & late]
-        harmful = [leak for leak in leaks if not set(leak.columns) & late]
+        kept_out = [_words(leak) for leak in leaks if set(leak.columns) & late]
+        harmful = [_words(leak) for leak in leaks if not set(leak.columns) & late]
+        advice = "Name the columns of a leak under after_event."
+        if harmful:
+            found = f"{listed(harmful)}. {advice}"
+        elif kept_out:
+            found = f"Kept from the features by after_event: {listed(kept_out)}."
+        else:
+            found = f"Nothing reproduces the label of {len(frame):,} rows."
         return dg.AssetCheckResult(
-            passed=not leaks,
-            severity=dg.AssetCheckSeverity.ERROR if harmful else dg.AssetCheckSeverity.WARN,
+            passed=not harmful,
+            description=found,
             metadata={
                 "rows": len(frame),
-                "leaks": [_words(leak) for leak in harmful],
-                "leaks_through_after_event_columns": [_words(leak) for leak in harmless],
-                "what_to_do": "Name the columns of a leak under after_event.",
+                "leaks": harmful,
+                "leaks_through_after_event_columns": kept_out,
+                "what_to_do": advice,
             },
         )
 
@@ -76,7 +83,8 @@ def _rows_with_labels(
         f"""
         SELECT * FROM (
             SELECT v.event_time, {chosen}, l.{quoted(problem.label.column)}
-            FROM validated_data AS v JOIN labels AS l USING ({identity})
+            FROM validated_data AS v
+            JOIN (FROM labels WHERE superseded_at IS NULL) AS l USING ({identity})
             WHERE {place(problem, window).where.replace("_date", "v._date")}
             ORDER BY v.event_time DESC LIMIT {ROWS}
         ) ORDER BY event_time

@@ -40,6 +40,9 @@ def no_long_gap(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         named = [f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}" for start, end, _ in gaps]
         return warn_unless(
             not gaps,
+            f"{len(gaps)} gaps longer than {bound}, the longest {named[0]}."
+            if gaps
+            else f"No gap is longer than {bound}.",
             {
                 "gaps": len(gaps),
                 "longest_first": named[:SHOWN],

@@ -35,6 +35,8 @@ def one_row_per_validated_row(declared: DeclaredProblem) -> dg.AssetChecksDefini
         )
         return dg.AssetCheckResult(
             passed=missing == invented == 0,
+            description=f"{missing} validated rows have no features; {invented} rows of features "
+            "have no validated row.",
             metadata={
                 "validated_rows_without_features": missing,
                 "features_without_a_validated_row": invented,

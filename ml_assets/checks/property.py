@@ -1,15 +1,15 @@
 """How a property of an asset becomes an asset check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import cleandoc
 from typing import Any
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 from duckdb import DuckDBPyConnection
 
 from ml_assets.assets.stage import key_of, partitions_of, window_of
 from ml_assets.core.window import Window
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.workspace import Workspace
 
@@ -40,18 +40,33 @@ def asset_property(
     def _check(
         context: dg.AssetCheckExecutionContext,
         workspace: dg.ResourceParam[Workspace],
-        duckdb: DuckDBResource,
+        duckdb: Engine,
     ) -> dg.AssetCheckResult:
         with duckdb.get_connection() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             return judge(connection, workspace, window_of(context))
 
     return _check
 
 
-def warn_unless(
-    holds: bool,
-    metadata: dict[str, Any],
-) -> dg.AssetCheckResult:
-    """Return a result that warns, and never stops a run, when the property does not hold."""
-    return dg.AssetCheckResult(passed=holds, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
+def warn_unless(holds: bool, found: str, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+    """Return a result that warns, and never stops a run, when the property does not hold.
+
+    Args:
+        holds: Whether it holds.
+        found: What was found, in a sentence.
+        metadata: Figures and names.
+    """
+    return dg.AssetCheckResult(
+        passed=holds, severity=dg.AssetCheckSeverity.WARN, description=found, metadata=metadata
+    )
+
+
+def listed(names: Sequence[str], *, shown: int = 3) -> str:
+    """Return the first of some names in a sentence, and how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "c", "d"])
+        'a; b; c and 1 more'
+    """
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return "; ".join(names[:shown]) + more

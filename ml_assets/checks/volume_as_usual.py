@@ -4,7 +4,7 @@ import dagster as dg
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from ml_assets.checks.property import asset_property, warn_unless
+from ml_assets.checks.property import asset_property, listed, warn_unless
 from ml_assets.core.window import Window, cut
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
@@ -40,6 +40,9 @@ def volume_as_usual(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         named = [f"{start:%Y-%m-%d %H:%M}: {count} rows" for start, count in low.items()]
         return warn_unless(
             low.empty,
+            f"Few rows on {listed(named)}; the median is {counts.median():,.0f}."
+            if named
+            else f"{len(counts)} partitions, {counts.median():,.0f} rows in the median.",
             {
                 "partitions": len(counts),
                 "low_partitions": len(low),

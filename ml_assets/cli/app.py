@@ -5,11 +5,14 @@ import sys
 import typer
 from rich.console import Console
 
+from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
+from ml_assets.cli.keys import keys
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.skew import verify_skew
 from ml_assets.cli.streaming import score_stream
+from ml_assets.cli.traffic import as_of, traffic
 from ml_assets.cli.versions import champion, promote, report, rollback, status
 from ml_assets.core.errors import MLAssetsError
 
@@ -28,13 +31,17 @@ for command in (
     champion,
     promote,
     rollback,
+    traffic,
+    as_of,
     reproduce,
     serve,
     score_stream,
     verify_skew,
+    containerize,
     report,
 ):
     app.command()(command)
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

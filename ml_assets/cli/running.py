@@ -7,6 +7,7 @@ from typing import Annotated
 import duckdb
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ml_assets.automation.jobs import JOBS
@@ -16,6 +17,7 @@ from ml_assets.components.loading import declared_problem
 from ml_assets.core.errors import DeclarationError, LedgerError, nearest
 from ml_assets.core.problem import Problem as ProblemDeclaration
 from ml_assets.core.window import Window, floor, following
+from ml_assets.storage.ledger import SERVES
 from ml_assets.storage.rebuilding import rebuild
 from ml_assets.storage.served_bento import serve as serve_bento
 from ml_assets.storage.versions import stored_version
@@ -45,15 +47,18 @@ def materialize(
         began = time.monotonic()
         with console.status("materialising"):
             result = runner.run(job, window, raise_on_error=False)
-        table = Table("asset or check", "result")
+        table = Table("asset or check", "result", "what was found")
         for event in result.all_events:
             if event.is_step_failure:
                 error = event.step_failure_data.error
                 cause = error.cause if error and error.cause else error
-                table.add_row(event.step_key or "", f"[red]{cause.message if cause else ''}[/]")
+                table.add_row(
+                    event.step_key or "", "[red]failed[/]", escape(cause.message) if cause else ""
+                )
         for check in result.get_asset_check_evaluations():
             mark = "[green]holds[/]" if check.passed else f"[red]{check.severity.value}[/]"
-            table.add_row(f"{check.asset_key.path[-1]}: {check.check_name}", mark)
+            name = f"{check.asset_key.path[-1]}: {check.check_name}"
+            table.add_row(name, mark, escape(check.description or ""))
         console.print(table)
         seconds = time.monotonic() - began
     if not result.success:
@@ -105,7 +110,11 @@ def serve(
     console = Console()
     declared_problem(problem)
     workspace = open_workspace()
-    promoted = [e for e in workspace.ledger.entries(problem) if "bento" in e.details]
+    promoted = [
+        entry
+        for entry in workspace.ledger.entries(problem)
+        if entry.event in SERVES and "bento" in entry.details
+    ]
     if not promoted:
         message = f"{problem!r} has no Bento yet. Run: ml-assets materialize {problem}"
         raise LedgerError(message)
@@ -118,6 +127,7 @@ def serve(
             log=log,
             spool=workspace.spool,
             deployment=workspace.deployment(problem).path,
+            keys=workspace.keys.path,
             host=host,
             port=port,
         )

@@ -14,6 +14,8 @@ from ml_assets.core.errors import LedgerError
 from ml_assets.storage.bento_validation import validate_bento
 from ml_assets.storage.bentos import build_bento
 from ml_assets.storage.drift_reports import episodes, newest_window_end
+from ml_assets.storage.ledger import SERVES
+from ml_assets.storage.serving_state import serving_at
 from ml_assets.storage.versions import deploy, served_release, stored_version
 from ml_assets.storage.workspace import Workspace
 
@@ -29,18 +31,23 @@ def status(
     enter_project()
     console, workspace = Console(), open_workspace()
     names = [problem] if problem else sorted(declared_problems())
-    table = Table("problem", "champion", "since (UTC)", "judged until", "drift", "newest decision")
+    table = Table(
+        "problem", "champion", "since (UTC)", "beside", "judged until", "drift", "newest decision"
+    )
     for name in names:
         declared = declared_problem(name)
         serving = workspace.ledger.champion(name)
         seen = episodes(workspace, declared, serving.version) if serving else []
         judged = newest_window_end(workspace, declared)
         decided = workspace.decisions.recent(name, KIND, limit=1)
+        state = serving_at(workspace.ledger.entries(name))
+        beside = state.traffic if state else None
         open_now = [episode for episode in seen if episode.is_open]
         table.add_row(
             name,
             serving.version if serving else "none",
             f"{serving.at:%Y-%m-%d %H:%M}" if serving else "",
+            f"{beside.version} ({beside.mode} {beside.share:.0%})" if beside else "",
             f"{judged:%Y-%m-%d %H:%M}" if judged else "nothing yet",
             ", ".join(open_now[-1].columns) if open_now else "quiet",
             decided[0].reason if decided else "",
@@ -61,7 +68,7 @@ def champion(
     at: Annotated[datetime | None, typer.Option(help="Which one served at this moment.")] = None,
 ) -> None:
     """Say which version serves, or served at a moment, why, and from which data."""
-    workspace, console = _opened(problem), Console()
+    workspace, console = opened(problem), Console()
     moment = at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
     workspace.ledger.verify(problem)
     entry = workspace.ledger.champion(problem, moment)
@@ -85,21 +92,9 @@ def promote(
     reason: Reason = "promoted by hand",
 ) -> None:
     """Let a packaged version serve, after it was started and asked again."""
-    workspace, console = _opened(problem), Console()
-    stored = stored_version(workspace, problem, version)
-    if stored.release is None:
-        message = (
-            f"{version} was never packaged: the gates kept it out. Train a new cutoff instead."
-        )
-        raise LedgerError(message)
-    folder = workspace.artefacts.folder(stored.release)
+    workspace, console = opened(problem), Console()
     with console.status("packing, starting and asking"):
-        tag = build_bento(folder, problem=problem, version=version, home=workspace.bentos)
-        found = validate_bento(tag, folder, home=workspace.bentos)
-    if not found.passed:
-        failed = [f"{row.check}: {row.observed}" for row in found.rows if not row.passed]
-        message = f"{version} must not serve: {'; '.join(failed)}"
-        raise LedgerError(message)
+        tag = proven_bento(workspace, problem, version)
     entry, deployed = deploy(
         workspace,
         problem,
@@ -114,13 +109,35 @@ def promote(
     )
 
 
+def proven_bento(workspace: Workspace, problem: str, version: str) -> str:
+    """Pack a version, start it, ask it, and return the tag of its Bento.
+
+    Raises:
+        LedgerError: If it was never packaged, or does not answer as it must.
+    """
+    stored = stored_version(workspace, problem, version)
+    if stored.release is None:
+        message = (
+            f"{version} was never packaged: the gates kept it out. Train a new cutoff instead."
+        )
+        raise LedgerError(message)
+    folder = workspace.artefacts.folder(stored.release)
+    tag = build_bento(folder, problem=problem, version=version, home=workspace.bentos)
+    found = validate_bento(tag, folder, home=workspace.bentos)
+    if not found.passed:
+        failed = [f"{row.check}: {row.observed}" for row in found.rows if not row.passed]
+        message = f"{version} must not serve: {'; '.join(failed)}"
+        raise LedgerError(message)
+    return tag
+
+
 def rollback(
     problem: Problem,
     version: Annotated[str | None, typer.Argument(help="Default: who served before.")] = None,
     reason: Reason = "rolled back by hand",
 ) -> None:
     """Let an earlier version serve again; running servers follow within seconds."""
-    workspace, console = _opened(problem), Console()
+    workspace, console = opened(problem), Console()
     target = version or _served_before(workspace, problem)
     entry, deployed = deploy(
         workspace, problem, target, event="rolled_back", reason=reason, now=datetime.now(tz=UTC)
@@ -133,7 +150,7 @@ def rollback(
 
 def report(problem: Problem) -> None:
     """Say where the newest evaluation report is, and what the ledger says."""
-    workspace, console = _opened(problem), Console()
+    workspace, console = opened(problem), Console()
     pages = sorted((workspace.home / "reports" / problem).glob("*.html"))
     if not pages:
         console.print(f"No report yet. Next: ml-assets materialize {problem}")
@@ -145,7 +162,7 @@ def report(problem: Problem) -> None:
     console.print(f"Report: [bold]{pages[-1]}[/] (open it in a browser)")
 
 
-def _opened(problem: str) -> Workspace:
+def opened(problem: str) -> Workspace:
     """Return the project's workspace, after the problem's name was found to exist."""
     enter_project()
     declared_problem(problem)
@@ -155,11 +172,7 @@ def _opened(problem: str) -> Workspace:
 def _served_before(workspace: Workspace, problem: str) -> str:
     current = workspace.ledger.champion(problem)
     for entry in reversed(workspace.ledger.entries(problem)):
-        if (
-            current
-            and entry.event in {"promoted", "rolled_back"}
-            and entry.version != current.version
-        ):
+        if current and entry.event in SERVES and entry.version != current.version:
             return entry.version
     message = f"No other version of {problem!r} has served, so there is nothing to go back to."
     raise LedgerError(message)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
 from ml_assets.assets.stage import partitions_of, plain_utc
 from ml_assets.automation.requests import range_tags
 from ml_assets.components.graph import problem_graph
 from ml_assets.core.window import Window
+from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.workspace import Workspace
 
@@ -39,7 +39,7 @@ class ProblemRunner:
             dg.Definitions(
                 resources={
                     "workspace": self.workspace,
-                    "duckdb": DuckDBResource(database=":memory:"),
+                    "duckdb": Engine(),
                 },
                 executor=dg.in_process_executor,
             ),

@@ -12,21 +12,31 @@ from ml_assets.assets.column_statistics import column_statistics
 from ml_assets.assets.deployment import deployment
 from ml_assets.assets.drift_report import drift_report
 from ml_assets.assets.evaluation_report import evaluation_report
+from ml_assets.assets.experiment_report import experiment_report
 from ml_assets.assets.feature_table import feature_table
+from ml_assets.assets.feedback import feedback
 from ml_assets.assets.labelling_queue import labelling_queue
 from ml_assets.assets.labels import labels
 from ml_assets.assets.landed_files import landed_files
 from ml_assets.assets.models import baseline_models, candidate_models
 from ml_assets.assets.predictions import predictions
-from ml_assets.assets.production import performance_report, prediction_log, production_profile
+from ml_assets.assets.production import (
+    performance_report,
+    prediction_log,
+    production_profile,
+    production_traffic,
+)
 from ml_assets.assets.raw_data import raw_data
 from ml_assets.assets.reference_table import reference_table
 from ml_assets.assets.scoreboard import has_truth, scoreboard
 from ml_assets.assets.training_set import training_set
 from ml_assets.assets.validated_data import validated_data
+from ml_assets.automation.arrivals import can_change
 from ml_assets.automation.failures import failure_sensor
-from ml_assets.automation.ingestion import ingestion_schedule, new_files_sensor
+from ml_assets.automation.feedback import feedback_sensor
+from ml_assets.automation.ingestion import ingestion_schedule, new_content_sensor
 from ml_assets.automation.jobs import JOBS, job_of
+from ml_assets.automation.late_labels import labels_come_late, late_labels_sensor
 from ml_assets.automation.production import production_profile_sensor, scoring_schedule
 from ml_assets.automation.retraining import drift_sensor, retraining_schedule
 from ml_assets.checks.drift_is_quiet import drift_is_quiet
@@ -44,10 +54,9 @@ from ml_assets.checks.no_long_gap import no_long_gap
 from ml_assets.checks.one_row_per_validated_row import one_row_per_validated_row
 from ml_assets.checks.served_features_equal_batch import served_features_equal_batch
 from ml_assets.checks.volume_as_usual import volume_as_usual
-from ml_assets.core.problem import FilesSource
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.label_tables import labels_stream
-from ml_assets.storage.landing import rows_stream
+from ml_assets.storage.landing import Stream, rows_stream
 
 CHECKS = (
     volume_as_usual,
@@ -65,12 +74,20 @@ CHECKS = (
 )
 
 
+# Used knowingly, with dagster<1.14 pinned: nothing stable runs a range at once, depends on all that
+# came before, or checks a partition. Any other warning of that kind is shown.
+UNSTABLE = (
+    (dg.BetaWarning, "Parameter `backfill_policy`"),
+    (dg.BetaWarning, "Parameter `allow_nonexistent_upstream_partitions`"),
+    (dg.PreviewWarning, "Specifying a partitions_def on an AssetCheckSpec"),
+)
+
+
 def problem_graph(declared: DeclaredProblem) -> dg.Definitions:
     """Return all that a declared problem yields, in the order in which data flows."""
     with warnings.catch_warnings():
-        # Backfill policies and partitioned checks are used knowingly: dagster<1.14 is pinned.
-        for category in (dg.BetaWarning, dg.PreviewWarning):
-            warnings.simplefilter("ignore", category)
+        for category, message in UNSTABLE:
+            warnings.filterwarnings("ignore", message, category)
         return _graph(declared)
 
 
@@ -80,6 +97,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         *(reference_table(declared, name) for name in declared.problem.references),
         validated_data(declared),
         column_statistics(declared),
+        feedback(declared),
         labels(declared),
         feature_table(declared),
         training_set(declared),
@@ -90,22 +108,28 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         bento(declared),
         deployment(declared),
         predictions(declared),
+        production_traffic(declared),
         prediction_log(declared),
         production_profile(declared),
         drift_report(declared),
         performance_report(declared),
+        experiment_report(declared),
         labelling_queue(declared),
         *([scoreboard(declared)] if has_truth(declared) else []),
     ]
-    names = {key.path[-1] for asset in assets for key in asset.keys}
+    made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]
+    names = {key.path[-1] for asset in made for key in asset.keys}
     found = {name: job_of(declared, name, names) for name in JOBS}
     jobs = {name: job for name, job in found.items() if job is not None}
-    files = rows_stream(declared).comes_in_files
     return dg.Definitions(
         assets=assets,
         asset_checks=[
             *(check(declared) for check in CHECKS),
-            *([no_file_set_aside(declared)] if files else []),
+            *(
+                no_file_set_aside(declared, stream, files=files)
+                for stream, files in _streams(declared)
+                if stream.comes_in_files
+            ),
         ],
         jobs=list(jobs.values()),
         schedules=[
@@ -114,7 +138,8 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
             *([retraining_schedule(declared)] if declared.problem.retraining.cron else []),
         ],
         sensors=[
-            *_file_sensors(declared, jobs),
+            *_arrival_sensors(declared, jobs),
+            feedback_sensor(declared, jobs=[jobs["feedback"], jobs["truth"]]),
             production_profile_sensor(declared),
             drift_sensor(declared),
             failure_sensor(declared, list(jobs.values())),
@@ -122,19 +147,27 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
     )
 
 
-def _file_sensors(declared: DeclaredProblem, jobs: dict[str, Any]) -> Iterator[dg.SensorDefinition]:
-    source = declared.problem.source
-    if isinstance(source, FilesSource):
-        yield new_files_sensor(declared, source, jobs=[jobs["landing"], jobs["data"]])
+def _arrival_sensors(
+    declared: DeclaredProblem, jobs: dict[str, Any]
+) -> Iterator[dg.SensorDefinition]:
+    asked = [jobs[name] for name in ("landing", "labels", "data") if name in jobs]
+    if can_change(rows_stream(declared)):
+        yield new_content_sensor(declared, jobs=asked)
+    if labels_come_late(declared):
+        yield late_labels_sensor(declared, jobs=asked)
 
 
 def _source(declared: DeclaredProblem) -> Iterator[dg.AssetsDefinition]:
     """Yield what brings in the rows and, where they come apart, the labels."""
-    streams = [(rows_stream(declared), "landed_files")]
-    own = labels_stream(declared)
-    if own is not None:
-        streams.append((own, "landed_label_files"))
-    for stream, files in streams:
+    for stream, files in _streams(declared):
         if stream.comes_in_files:
             yield landed_files(declared, stream, name=files)
         yield raw_data(declared, stream, files=files)
+
+
+def _streams(declared: DeclaredProblem) -> Iterator[tuple[Stream, str]]:
+    """Yield each stream with the name of the asset that its files become."""
+    yield rows_stream(declared), "landed_files"
+    own = labels_stream(declared)
+    if own is not None:
+        yield own, "landed_label_files"

@@ -12,6 +12,7 @@ MLAssetsError
 ├── ArtefactError           a stored file is missing or is not what was stored
 ├── NotCompilable           a model is of a kind that only scikit-learn itself evaluates
 └── ServingError            a release could not be packaged, started or asked
+    └── SpoolError          what was asked or told could not be written down
 
 Each message says what was wrong, where, what was expected and what to do.
 """
@@ -66,6 +67,10 @@ class NotCompilable(MLAssetsError):  # noqa: N818 - no fault: scikit-learn answe
 
 class ServingError(MLAssetsError):
     """A release could not be packaged, started, or did not answer as it must."""
+
+
+class SpoolError(ServingError):
+    """What was asked or told could not be written down, so it must not be acknowledged."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from ml_assets.core.golden import GoldenRows
 from ml_assets.core.online_features import OnlineFeatures, contract_of
 from ml_assets.core.online_model import load_model
 from ml_assets.core.release import (
+    COMPILED_FILE,
     GOLDEN_FILE,
     RELEASE_FILE,
     Release,
@@ -53,6 +54,9 @@ class Predictor:
         files: Content of each file of the release, by its name.
         digest: What the release must be called, if that is known.
 
+    Attributes:
+        compiled: Whether numpy alone evaluates the model; else scikit-learn does.
+
     Raises:
         ArtefactError: If a file is not what was stored, or the model names a type that is not
             trusted. Nothing has been constructed then.
@@ -65,6 +69,7 @@ class Predictor:
         self.contract = contract_of(files)
         self.schema = self.release.schema(self.contract)
         self.golden = GoldenRows.from_json(files[GOLDEN_FILE])
+        self.compiled = COMPILED_FILE in files
         self._model = load_model(files, self.release.task)
         self.features = OnlineFeatures.of_files(self.release, files)
 

@@ -16,6 +16,7 @@ from ml_assets.core.errors import ArtefactError
 from ml_assets.core.feature_query import BASELINE_PREFIX, FeatureQuery, PastLabel
 from ml_assets.core.feature_views import History
 from ml_assets.core.problem.learning import Task
+from ml_assets.core.rate_limit import RateLimit
 from ml_assets.core.request_schema import RequestSchema
 
 MODEL_FILE = "model.skops"
@@ -62,6 +63,7 @@ class Release:
         max_rows: Rows in one request, at most.
         latency_ms: Median time to answer one row that must be kept.
         unknown_category: What happens to a value that the contract does not list.
+        rate_limit: How often one caller may ask; None without a bound.
         evaluator: What computes the answers, and why it is not the compiled model if it is not.
     """
 
@@ -81,6 +83,7 @@ class Release:
     max_rows: int = 1000
     latency_ms: float = 200.0
     unknown_category: Literal["accept", "reject"] = "accept"
+    rate_limit: RateLimit | None = None
     evaluator: str = "scikit-learn"
 
     @property
@@ -129,6 +132,7 @@ class Release:
             for p in values["past_labels"]
         )
         reach = {name: timedelta(seconds=length) for name, length in values["reach"].items()}
+        limit = values.get("rate_limit")
         lists = ("keys", "after_event", "numeric", "categorical", "classes")
         fields: dict[str, Any] = {
             **values,
@@ -136,6 +140,7 @@ class Release:
             "label_delay": timedelta(seconds=values["label_delay"]),
             "past_labels": past,
             "reach": History(**reach),
+            "rate_limit": RateLimit(**limit) if limit else None,
         }
         return cls(**fields)
 

@@ -8,14 +8,14 @@ together; this does the same for SQLite.
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import dagster as dg
 from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, SqliteStorageConfig
+from dagster._serdes import ConfigurableClassData
 
 # Dagster batches nothing unless this variable says how many events make a batch.
 BATCH_SIZE_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
@@ -67,7 +67,7 @@ class BatchingSqliteStorage(DagsterSqliteStorage):
         inst_data: What ``dagster.yaml`` said, as Dagster hands it over.
     """
 
-    def __init__(self, base_dir: str, inst_data: Any = None) -> None:  # noqa: ANN401
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data=inst_data)
         os.environ.setdefault(BATCH_SIZE_VARIABLE, BATCH_SIZE)
         events = self._event_log_storage._base_dir  # noqa: SLF001
@@ -75,9 +75,7 @@ class BatchingSqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     def from_config_value(
-        cls,
-        inst_data: Any,
-        config_value: Any,  # noqa: ANN401
+        cls, inst_data: ConfigurableClassData, config_value: SqliteStorageConfig
     ) -> "BatchingSqliteStorage":
         """Build from the ``config`` of ``dagster.yaml``."""
         return cls.from_local(inst_data=inst_data, **config_value)

@@ -9,6 +9,8 @@ from ml_assets.plant.dynamics import Mechanics, Pulse, swing
 from ml_assets.plant.grid import Floats
 
 CYCLES_AT_ONCE = 4096  # the arrays of a block stay in the processor's cache
+# The solver's matrix product rounds the last rows of an odd length differently.
+LENGTHS_DIVIDE_BY = 16
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,14 @@ def cycle(rig: Mechanics, start_m: Floats, pulse: Pulse) -> Cycle:
             slope.
         pulse: The actuator's pulse, which starts with the cycle.
     """
-    firsts = range(0, start_m.size, CYCLES_AT_ONCE)
-    blocks = [slice(first, first + CYCLES_AT_ONCE) for first in firsts]
+    count = start_m.size
+    padded = -(-count // LENGTHS_DIVIDE_BY) * LENGTHS_DIVIDE_BY
+    places = np.minimum(np.arange(padded), count - 1)
+    blocks = np.split(places, range(CYCLES_AT_ONCE, padded, CYCLES_AT_ONCE)) if count else []
     parts = [_cycle(rig.rows(rows), start_m[rows], pulse.rows(rows)) for rows in blocks]
     return Cycle(
         **{
-            name: np.concatenate([np.empty(0), *(getattr(part, name) for part in parts)])
+            name: np.concatenate([np.empty(0), *(getattr(part, name) for part in parts)])[:count]
             for name in (one.name for one in fields(Cycle))
         }
     )

@@ -11,9 +11,13 @@ from tempfile import TemporaryDirectory
 
 import ml_assets
 from ml_assets.core.errors import ServingError
+from ml_assets.core.release import MANIFEST_FILE, digest_of
+from ml_assets.storage.sbom import SBOM_FILE, bill_of_materials
+from ml_assets.storage.server_lock import read_lock
 
 BUILD_FILE = "bentos/predictor/bentofile.yaml"
 BUILD_SECONDS = 300
+LOCK_FILE = "predictor/requirements.lock"
 _CODE = Path(ml_assets.__file__).parent
 _BENTOS = _CODE.parent / "bentos"
 
@@ -40,6 +44,8 @@ def build_bento(release_folder: Path, *, problem: str, version: str, home: Path)
     with TemporaryDirectory(prefix="bento-") as folder:
         staged = Path(folder)
         _stage(release_folder, staged)
+        bill = _bill(release_folder, problem=problem, version=version)
+        (staged / SBOM_FILE).write_bytes(bill)
         tag = f"{problem}:{version.lower()}-{_fingerprint(staged)}"
         if not bento_folder(tag, home=home).is_dir():
             _build(staged, tag, home)
@@ -50,6 +56,16 @@ def bento_folder(tag: str, *, home: Path) -> Path:
     """Return the folder of a Bento."""
     name, _, version = tag.partition(":")
     return home / "bentos" / name / version
+
+
+def packed_lock(tag: str, *, home: Path) -> Path:
+    """Return the list of packages that a Bento's image installs."""
+    return bento_folder(tag, home=home) / "src" / "bentos" / LOCK_FILE
+
+
+def packed_bill(tag: str, *, home: Path) -> Path:
+    """Return the bill of materials inside a Bento."""
+    return bento_folder(tag, home=home) / "src" / SBOM_FILE
 
 
 def bentoml_command(*arguments: str) -> list[str]:
@@ -99,6 +115,12 @@ def _stage(release_folder: Path, staged: Path) -> None:
     shutil.copytree(_CODE / "core", staged / "ml_assets" / "core", ignore=ignored)
     shutil.copy(_CODE / "__init__.py", staged / "ml_assets" / "__init__.py")
     shutil.copytree(release_folder, staged / "release")
+
+
+def _bill(release_folder: Path, *, problem: str, version: str) -> bytes:
+    manifest = {MANIFEST_FILE: (release_folder / MANIFEST_FILE).read_bytes()}
+    packages = read_lock(_BENTOS / LOCK_FILE)
+    return bill_of_materials(problem, version, digest=digest_of(manifest), packages=packages)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,21 +1,31 @@
 """A declared problem, whole: its YAML, contract and features, checked against each other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
-from ml_assets.core.errors import ContractError, DeclarationError, FeatureSqlError, nearest
+from ml_assets.core.errors import DeclarationError, FeatureSqlError, nearest
 from ml_assets.core.feature_query import FeatureQuery, PastLabel
 from ml_assets.core.feature_sql import inspect
 from ml_assets.core.feature_views import History
-from ml_assets.core.problem import Problem
+from ml_assets.core.problem import Problem, SimulatorSource, Source
 from ml_assets.storage.contracts import LoadedContract, load_contract
+from ml_assets.storage.estimators import import_fault
+from ml_assets.storage.sources.simulator import scenario_fault
 
 CONTRACT_FILE = "contract.py"
 FEATURES_FILE = "features.sql"
+
+Field = tuple[str | int, ...]
+Place = Callable[[Field], str]
+
+
+def by_name(field: Field) -> str:
+    """Name a field of the YAML, where its line is not known."""
+    return ".".join(str(part) for part in field)
 
 
 @dataclass(frozen=True)
@@ -35,12 +45,17 @@ class DeclaredProblem:
     folder: Path
 
     @classmethod
-    def load(cls, problem: Problem, folder: Path) -> Self:
+    def load(cls, problem: Problem, folder: Path, place: Place = by_name) -> Self:
         """Read the contract and the features that belong to ``problem``.
 
+        Args:
+            problem: The YAML.
+            folder: Where the other two files are.
+            place: Says where in the YAML a field stands.
+
         Raises:
-            DeclarationError: If a file is missing or the three do not fit together; the message
-                lists everything that was found.
+            DeclarationError: If a file is missing, the three do not fit together, or an
+                estimator cannot be imported; the message lists everything that was found.
         """
         path = folder / FEATURES_FILE
         if not path.is_file():
@@ -51,7 +66,7 @@ class DeclaredProblem:
         declared = cls(
             problem, load_contract(folder / CONTRACT_FILE), path.read_text("utf-8"), folder
         )
-        declared._check_columns()
+        declared._check_fields(place)
         declared._check_features()
         return declared
 
@@ -81,28 +96,60 @@ class DeclaredProblem:
         """How far back features.sql and the baselines reach."""
         return History(self.problem.features.lookback, self.problem.label_reach)
 
-    def _check_columns(self) -> None:
-        problems = list(self._unknown_columns())
-        if problems:
-            raise ContractError("\n".join(problems))
+    def _check_fields(self, place: Place) -> None:
+        found = (*self._wrong_estimators(), *self._wrong_scenarios(), *self._unknown_columns())
+        if found:
+            raise DeclarationError("\n".join(f"{place(field)}: {fault}" for field, fault in found))
 
-    def _unknown_columns(self) -> Iterator[str]:
+    def _wrong_estimators(self) -> Iterator[tuple[Field, str]]:
+        for number, candidate in enumerate(self.problem.candidates):
+            fault = import_fault(candidate.estimator)
+            if fault is not None:
+                yield ("candidates", number, "estimator"), fault
+
+    def _wrong_scenarios(self) -> Iterator[tuple[Field, str]]:
+        problem = self.problem
+        sources: dict[Field, Source] = {("source",): problem.source}
+        if problem.label.source is not None:
+            sources["label", "source", "source"] = problem.label.source.source
+        for name, reference in problem.references.items():
+            sources["references", name, "source"] = reference.source
+        for field, source in sources.items():
+            fault = scenario_fault(source) if isinstance(source, SimulatorSource) else None
+            if fault is not None:
+                yield (*field, "scenario"), fault
+
+    def _unknown_columns(self) -> Iterator[tuple[Field, str]]:
         problem, names = self.problem, self.contract.contract.names
-        wanted = {"keys": problem.keys, "after_event": problem.after_event}
+        wanted: dict[Field, str] = {
+            (field, number): column
+            for field in ("keys", "after_event")
+            for number, column in enumerate(getattr(problem, field))
+        }
         if problem.label.source is None:
-            wanted["label.column"] = (problem.label.column,)
+            wanted["label", "column"] = problem.label.column
         elif problem.label.column in names:
             yield (
+                ("label", "column"),
                 f"{self.folder / CONTRACT_FILE} holds {problem.label.column!r}, but the label has "
-                "a source of its own (label.source). Remove it from one of the two."
+                "a source of its own (label.source). Remove it from one of the two.",
             )
-        for field, columns in wanted.items():
-            for column in columns:
-                if column not in names:
-                    yield (
-                        f"{field} of problem {problem.name!r} names {column!r}, which is not in "
-                        f"{self.folder / CONTRACT_FILE}. {nearest(column, names)}"
-                    )
+        for number, column in enumerate(problem.serving.traffic.routing_key):
+            field: Field = ("serving", "traffic", "routing_key", number)
+            if column in self.hidden:
+                yield (
+                    field,
+                    f"No request knows {column!r}. Choose a column that is known when one asks.",
+                )
+            else:
+                wanted[field] = column
+        for field, column in wanted.items():
+            if column not in names:
+                yield (
+                    field,
+                    f"There is no column {column!r} in {self.folder / CONTRACT_FILE}. "
+                    f"{nearest(column, names)}",
+                )
 
     def _check_features(self) -> None:
         problem = self.problem

@@ -1,19 +1,14 @@
-"""Where a problem's deployment is announced to its servers, and all deployments it had."""
+"""Where a problem's deployment is announced to its servers."""
 
 import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
 from pathlib import Path
-
-import sqlalchemy as sa
 
 from ml_assets.core.deployment import DEPLOYMENT_FILE, Deployment
 from ml_assets.core.errors import ServingError
 from ml_assets.storage.atomic import write_atomically
-from ml_assets.storage.state import State, fetch
-from ml_assets.storage.tables import deployments
 
 
 class DeploymentFile:
@@ -75,45 +70,3 @@ class DeploymentFile:
         with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-class DeploymentLog:
-    """The deployments of all problems, each revision once."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-
-    def record(self, deployment: Deployment) -> None:
-        """Append ``deployment``.
-
-        Raises:
-            ServingError: If its revision is not the next one.
-        """
-
-        def append(connection: sa.Connection) -> None:
-            last = connection.execute(
-                sa.select(sa.func.max(deployments.c.revision)).where(
-                    deployments.c.problem == deployment.problem
-                )
-            ).scalar()
-            expected = (last or 0) + 1
-            if deployment.revision != expected:
-                message = (
-                    f"The next deployment of {deployment.problem!r} is revision {expected}; found "
-                    f"{deployment.revision}. Decide again from the present state."
-                )
-                raise ServingError(message)
-            connection.execute(sa.insert(deployments).values(asdict(deployment)))
-
-        self.state.write(append)
-
-    def history(self, problem: str) -> list[Deployment]:
-        """Return all deployments of ``problem``, oldest first."""
-        columns = [deployments.c[field.name] for field in fields(Deployment)]
-        query = (
-            sa.select(*columns)
-            .where(deployments.c.problem == problem)
-            .order_by(deployments.c.revision)
-        )
-        with self.state.read() as connection:
-            return fetch(connection, query, Deployment)

@@ -41,9 +41,11 @@ def offer_tables(
     _cut(connection, ALL_ROWS, columns, "lake_validated_data", kept)
     late = _late_columns(declared)
     lake.register(connection, table_name(declared, "labels"), name="lake_labels", columns=late)
-    columns = ", ".join(quoted(name) for name in late if name != "_date")
+    columns = ", ".join(quoted(name) for name in late if name not in ("_date", "superseded_at"))
     kept = window.widened(before=reach.labels)
-    _cut(connection, ALL_LABELS, columns, "lake_labels", kept)
+    # A label that was corrected since is no feature: nobody may count on it.
+    newest = "(FROM lake_labels WHERE superseded_at IS NULL)"
+    _cut(connection, ALL_LABELS, columns, newest, kept)
     for name in declared.problem.references:
         lake.register(connection, table_name(declared, f"reference_{name}"), name=name)
 
@@ -84,4 +86,5 @@ def _late_columns(declared: DeclaredProblem) -> dict[str, str]:
         problem.label.column: types.get(problem.label.column, target),
         **{name: types[name] for name in problem.after_event},
         "known_at": "TIMESTAMPTZ",
+        "superseded_at": "TIMESTAMPTZ",
     }

@@ -1,7 +1,7 @@
 """Rows from a source into the lake, as text: each content once, each restatement in its place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def new_files(
     return tuple(
         file
         for file in stream.files(workspace).found()
-        if str(file.path) not in known or known[str(file.path)].digest != file.digest
+        if file.name not in known or known[file.name].digest != file.digest
     )
 
 
@@ -94,8 +94,9 @@ def land_files(
 ) -> tuple[FileRecord, ...]:
     """Read the files whose content is new and put their rows into the lake in one commit.
 
-    A file that changed replaces its earlier rows. A file that cannot be read is set aside with the
-    reason; the others go on. Nothing happens when no content is new.
+    A file that changed replaces its earlier rows, unless a copy of what it was still lies beside
+    it; a copy adds no rows. A file that cannot be read is set aside with the reason; the others go
+    on. Nothing happens when no content is new.
 
     Returns:
         What became of each new file.
@@ -106,13 +107,21 @@ def land_files(
             return ()
         known = workspace.files.known(declared.problem.name, stream.table)
         offset = sum(record.rows or 0 for record in known.values())
-        records = []
+        replaced = [known.pop(file.name) for file in files if file.name in known]
+        held = {record.digest: record for record in known.values() if record.status == "landed"}
+        records, read = [], []
         for file in files:
+            if file.digest in held:
+                records.append(replace(held[file.digest], path=file.name, at=now))
+                continue
             record = _read(connection, workspace, declared, stream, file, now=now, offset=offset)
             offset += record.rows or 0
             records.append(record)
-        replaced = [known[record.path] for record in records if record.path in known]
-        _merge(connection, workspace, declared, stream, records=records, replaced=replaced)
+            read.append(record)
+            if record.status == "landed":
+                held[file.digest] = record
+        gone = [record for record in replaced if record.digest not in held]
+        _merge(connection, workspace, declared, stream, records=read, replaced=gone)
         for record in records:
             workspace.files.record(declared.problem.name, record, stream.table)
         return tuple(records)
@@ -163,11 +172,10 @@ def _read(
 ) -> FileRecord:
     """Append the rows of one file to the table of what landed, or say why it is set aside."""
     problem = declared.problem
-    path = str(file.path)
     try:
         stream.files(workspace).read_file(connection, file, name=INCOMING)
     except UnreadableFileError as error:
-        return FileRecord(path, file.digest, "set_aside", str(error), None, None, None, now)
+        return FileRecord(file.name, file.digest, "set_aside", str(error), None, None, None, now)
     select = landing_sql(
         INCOMING,
         time=stream.time,
@@ -187,7 +195,7 @@ def _read(
         f"SELECT count(*), min(_time), max(_time) FROM {LANDED} WHERE _file = ?",
         [file.digest[:ID_LENGTH]],
     ).fetchall()[0]
-    return FileRecord(path, file.digest, "landed", None, rows, first, last, now)
+    return FileRecord(file.name, file.digest, "landed", None, rows, first, last, now)
 
 
 def _merge(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +16,20 @@ from ml_assets.storage.columns import canonical_json, utc
 from ml_assets.storage.state import State, fetch
 from ml_assets.storage.tables import ledger
 
-Event = Literal["trained", "challenged", "promoted", "kept", "rolled_back", "retired"]
+Event = Literal[
+    "trained",
+    "challenged",
+    "traffic_started",
+    "traffic_changed",
+    "traffic_ended",
+    "promoted",
+    "kept",
+    "rolled_back",
+    "retired",
+]
 SERVES = ("promoted", "rolled_back")
-DECIDES = ("promoted", "kept", "rolled_back", "retired")
+TRAFFIC = ("traffic_started", "traffic_changed", "traffic_ended")
+DECIDES = ("promoted", "kept", "rolled_back", "retired", "traffic_ended")
 FIRST_HASH = "0" * 64
 
 
@@ -31,7 +42,9 @@ class Entry:
         sequence: Place in the chain, from 1.
         at: When it happened, in UTC.
         event: What happened. ``kept``: the champion stayed, this challenger lost.
-            ``rolled_back``: this earlier version serves again.
+            ``rolled_back``: this earlier version serves again. ``traffic_started``: this version
+            is tried beside the champion; ``traffic_changed``: otherwise than before;
+            ``traffic_ended``: no longer, the champion stayed.
         version: The version it happened to.
         reason: Why, for people.
         details: Figures and digests, as JSON values.
@@ -75,12 +88,24 @@ class Ledger:
         reason: str,
         details: Mapping[str, Any] | None = None,
         at: datetime,
+        follows: int | None = None,
     ) -> Entry:
         """Append an entry and return it.
 
+        Args:
+            problem: Name of the problem.
+            event: What happened.
+            version: The version it happened to.
+            reason: Why, for people.
+            details: Figures and digests, as JSON values.
+            at: When it happened.
+            follows: Sequence of the last change of who serves that the decision knew of; None if
+                that does not matter.
+
         Raises:
-            LedgerError: If the event is unknown, the details are no JSON, or a version is rolled
-                back to that never served.
+            LedgerError: If the event is unknown, the details are no JSON, a version is rolled back
+                to that never served, traffic is given or taken that cannot be, or something
+                happened that the decision did not know of.
         """
         if event not in get_args(Event):
             message = f"{event!r} is no event of a version. {nearest(event, get_args(Event))}"
@@ -90,6 +115,7 @@ class Ledger:
         def append(connection: sa.Connection) -> Entry:
             entries = _entries(connection, problem)
             _check_move(problem, event, version, entries)
+            _check_knowledge(problem, entries, follows)
             last = entries[-1] if entries else None
             draft = Entry(
                 problem,
@@ -178,13 +204,54 @@ def _as_json(problem: str, details: Mapping[str, Any]) -> dict[str, Any]:
         raise LedgerError(message) from error
 
 
+def in_traffic(entries: Sequence[Entry]) -> str | None:
+    """Return the version that is tried beside the champion after these entries."""
+    for entry in reversed(entries):
+        if entry.event in SERVES or entry.event == "traffic_ended":
+            return None
+        if entry.event in TRAFFIC:
+            return entry.version
+    return None
+
+
 def _check_move(problem: str, event: Event, version: str, entries: list[Entry]) -> None:
-    if event != "rolled_back":
-        return
+    if event == "rolled_back":
+        _check_served(problem, version, entries)
+    elif event in TRAFFIC:
+        _check_traffic(problem, event, version, entries)
+
+
+def _check_served(problem: str, version: str, entries: list[Entry]) -> None:
     served = [entry.version for entry in entries if entry.event in SERVES]
     if version not in served:
         message = f"{problem!r} cannot roll back to {version!r}, which never served. " + (
             nearest(version, set(served)) if served else "No version has served yet."
+        )
+        raise LedgerError(message)
+
+
+def _check_traffic(problem: str, event: Event, version: str, entries: list[Entry]) -> None:
+    tried = in_traffic(entries)
+    served = [entry.version for entry in entries if entry.event in SERVES]
+    if event != "traffic_started":
+        fault = None if tried == version else f"{tried or 'no version'} is in traffic"
+    elif tried is not None:
+        fault = f"{tried} is in traffic already; end that first"
+    elif not served:
+        fault = "nothing serves yet to compare it with; promote it"
+    else:
+        fault = "it serves" if served[-1] == version else None
+    if fault is not None:
+        message = f"{event!r} is no move for {version!r} of {problem!r}: {fault}."
+        raise LedgerError(message)
+
+
+def _check_knowledge(problem: str, entries: Sequence[Entry], follows: int | None) -> None:
+    changes = [entry.sequence for entry in entries if entry.event in SERVES + TRAFFIC]
+    if follows is not None and changes[-1:] != [follows]:
+        message = (
+            f"A decision about who serves {problem!r} followed entry {follows}, and there is a "
+            f"newer one: {changes[-1:]}. Decide again from the present state."
         )
         raise LedgerError(message)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from ml_assets.core.errors import DataError
 from ml_assets.core.evaluation import PREDICTION, Evaluation
 from ml_assets.core.histograms import ValueKind
 from ml_assets.core.problem import Problem
@@ -47,7 +48,11 @@ def with_residuals(
 def learn_reference(
     problem: Problem, evaluation: Evaluation, rows: TrainingSet, model: str
 ) -> Reference:
-    """Return the reference of a model: the rows it was judged on, as it answered them unseen."""
+    """Return the reference of a model: the rows it was judged on, as it answered them unseen.
+
+    Raises:
+        DataError: If the evaluation was made of another training set.
+    """
     judged = _judged_rows(evaluation, rows)
     predicted = evaluation.rows[PREDICTION + model].reset_index(drop=True)
     truth = pd.Series(judged[rows.target].to_numpy(), dtype=object)
@@ -77,8 +82,12 @@ def _judged_rows(evaluation: Evaluation, rows: TrainingSet) -> pd.DataFrame:
     judged = rows.frame[tested].reset_index(drop=True)
     expected = evaluation.rows["event_time"].reset_index(drop=True)
     if len(judged) != len(expected) or not (judged["event_time"] == expected).all():
-        message = "The evaluation's rows are not the training set's rows of its folds."
-        raise AssertionError(message)
+        message = (
+            f"The evaluation judged {len(expected)} rows; the training set holds other rows "
+            f"({len(judged)}) in its test folds. The two do not belong to each other: materialise "
+            "training_set, the models and evaluation_report again with the same cutoff."
+        )
+        raise DataError(message)
     return judged
 
 

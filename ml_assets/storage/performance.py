@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ml_assets.core.metrics import Predictions, loss_value, row_loss
+from ml_assets.core.metrics import FloatArray, Predictions, loss_value, row_loss
 from ml_assets.core.problem import Problem
 from ml_assets.core.window import Every, floor
 
@@ -21,7 +21,7 @@ def realised_performance(problem: Problem, rows: pd.DataFrame) -> pd.DataFrame:
         ``_date``, ``version``, ``metric``, ``loss`` (the metric as a loss; lower is better),
         ``labelled``, ``answered`` and ``bias`` (mean residual).
     """
-    metric = problem.primary_metric if problem.task == "regression" else PLAIN[problem.task]
+    metric = logged_metric(problem)
     every: Every = "day" if problem.partitions.every == "hour" else problem.partitions.every
     dates = [floor(moment.to_pydatetime(), every).date() for moment in rows["event_time"]]
     found = []
@@ -42,13 +42,20 @@ def realised_performance(problem: Problem, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns)
 
 
+def logged_metric(problem: Problem) -> str:
+    """Return the metric that the log can be judged by: the primary one, or one without chances."""
+    return problem.primary_metric if problem.task == "regression" else PLAIN[problem.task]
+
+
+def row_losses(problem: Problem, truth: pd.Series, predicted: pd.Series) -> FloatArray:
+    """Return the loss of each answered row by ``logged_metric``, shape (n,)."""
+    kind = float if problem.task == "regression" else str
+    answers = Predictions(predicted.astype(kind).to_numpy())
+    return row_loss(logged_metric(problem), truth.astype(kind).to_numpy(), answers)
+
+
 def _loss(problem: Problem, metric: str, known: pd.DataFrame) -> float:
     if known.empty:
         return float("nan")
-    if problem.task == "regression":
-        truth = known["truth"].to_numpy(dtype=float)
-        predictions = Predictions(known["prediction"].to_numpy(dtype=float))
-    else:
-        truth = known["truth"].astype(str).to_numpy()
-        predictions = Predictions(known["prediction"].astype(str).to_numpy())
-    return float(loss_value(metric, row_loss(metric, truth, predictions).mean()))
+    losses = row_losses(problem, known["truth"], known["prediction"])
+    return float(loss_value(metric, losses.mean()))

@@ -26,7 +26,9 @@ def logged_rows(
 
     Returns:
         ``_date``, the keys, ``event_time``, ``request_id``, ``row``, ``at``, ``version``,
-        ``revision``, ``prediction``, and ``probabilities``, ``inputs`` and ``features`` as JSON.
+        ``revision``, ``prediction``, ``probabilities``, ``inputs`` and ``features`` as JSON, and
+        ``variant``, ``routing_key``, ``latency_ms`` and ``error``. A row that several versions were
+        asked stands there once for each; ``prediction`` is missing where one failed.
     """
     problem = declared.problem
     since = floor(window.start, "hour") - CLOCK_SKEW
@@ -38,13 +40,13 @@ def logged_rows(
     ]
     prediction_spool.read(connection, files, "spooled")
     kind = "DOUBLE" if problem.task == "regression" else "VARCHAR"
-    keys = "".join(f"{_key(declared, key)} AS {quoted(key)}, " for key in problem.keys)
+    keys = "".join(f"{key_of_inputs(declared, key)} AS {quoted(key)}, " for key in problem.keys)
     return connection.sql(
         f"""
         SELECT {date_sql(problem)} AS _date, {keys}event_time, request_id, "row", "at", version,
                revision, (prediction ->> '$')::{kind} AS prediction,
                probabilities::VARCHAR AS probabilities, inputs::VARCHAR AS inputs,
-               features::VARCHAR AS features
+               features::VARCHAR AS features, variant, routing_key, latency_ms, error
         FROM spooled
         WHERE event_time >= {literal(window.start)} AND event_time < {literal(window.end)}
         ORDER BY event_time, request_id, "row"
@@ -52,6 +54,7 @@ def logged_rows(
     ).to_arrow_table()
 
 
-def _key(declared: DeclaredProblem, key: str) -> str:
+def key_of_inputs(declared: DeclaredProblem, key: str) -> str:
+    """Return SQL for a key of a logged row, taken out of its inputs."""
     path = "'$.\"" + key.replace("'", "''") + "\"'"
     return f"(inputs ->> {path})::{declared.contract.contract.column(key).sql_type}"

@@ -22,7 +22,13 @@ FIELDS = {
     "features": "JSON",
     "prediction": "JSON",
     "probabilities": "JSON",
+    "variant": "VARCHAR",
+    "routing_key": "VARCHAR",
+    "latency_ms": "DOUBLE",
+    "error": "VARCHAR",
 }
+# What is meant where a line does not say it: before versions shared traffic, the champion answered.
+UNSAID = {"variant": "'champion'"}
 LONGEST_REQUEST = timedelta(minutes=1)
 LARGEST_LINE = 64 * 1024 * 1024
 
@@ -69,7 +75,7 @@ def hours(spool: Path, problem: str) -> list[SpoolHour]:
 
 
 def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str) -> None:
-    """Create a view over segments: one row for each predicted row, each once.
+    """Create a view over segments: one row for each row and version that was asked, each once.
 
     A request that was sent again under its old name counts as its last answer.
 
@@ -85,7 +91,7 @@ def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str
     read_all(connection, files, every)
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {quoted(every)} "
-        'QUALIFY row_number() OVER (PARTITION BY request_id, "row" ORDER BY "at" DESC) = 1'
+        'QUALIFY row_number() OVER (PARTITION BY request_id, "row", variant ORDER BY "at" DESC) = 1'
     )
 
 
@@ -114,7 +120,7 @@ def read_all(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name:
         f"SELECT json, filename FROM read_ndjson_objects([{listed}], filename = true, "
         f"ignore_errors = true, maximum_object_size = {LARGEST_LINE})"
     )
-    _refuse_damaged(connection, lines)
+    refuse_damaged(connection, lines)
     columns = ", ".join(_column(field, kind) for field, kind in FIELDS.items())
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {columns} FROM ({lines}) "
@@ -122,7 +128,16 @@ def read_all(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name:
     )
 
 
-def _refuse_damaged(connection: duckdb.DuckDBPyConnection, lines: str) -> None:
+def refuse_damaged(connection: duckdb.DuckDBPyConnection, lines: str) -> None:
+    """Refuse segments with a line that is no JSON, other than one that is still being written.
+
+    Args:
+        connection: Computes.
+        lines: SELECT of ``json`` and ``filename``, with NULL where a line is no JSON.
+
+    Raises:
+        ArtefactError: If there are any.
+    """
     unreadable = connection.execute(
         f"SELECT filename, count(*) FROM ({lines}) WHERE json IS NULL GROUP BY ALL ORDER BY ALL"
     ).fetchall()
@@ -144,7 +159,10 @@ def _ends_with_a_line(path: Path) -> bool:
 def _column(field: str, kind: str) -> str:
     if kind == "JSON":
         return f"json -> {_literal('$.' + field)} AS {quoted(field)}"
-    return f"(json ->> {_literal('$.' + field)})::{kind} AS {quoted(field)}"
+    value = f"(json ->> {_literal('$.' + field)})::{kind}"
+    if field in UNSAID:
+        value = f"coalesce({value}, {UNSAID[field]})"
+    return f"{value} AS {quoted(field)}"
 
 
 def _literal(text: str) -> str:

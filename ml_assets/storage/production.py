@@ -9,6 +9,7 @@ from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.label_tables import known_by
 from ml_assets.storage.lake import Lake
 from ml_assets.storage.monitoring_reference import with_residuals
 from ml_assets.storage.placement import place
@@ -48,11 +49,10 @@ def answered_rows(
         f"""
         SELECT {chosen}l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
                t.{target} AS truth
-        FROM log AS l LEFT JOIN (
-            SELECT * FROM truths WHERE known_at <= {literal(window.end)}
-        ) AS t USING ({identity})
+        FROM log AS l LEFT JOIN {known_by("truths", window.end)} AS t USING ({identity})
         WHERE {place(problem, window).where.replace("_date", "l._date")}
           AND l.event_time >= {literal(window.start)} AND l.event_time < {literal(window.end)}
+          AND l.prediction IS NOT NULL
         ORDER BY l.event_time
         """
     ).df()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ml_assets.core.evaluator import Compiled, Evaluator, ScikitLearn
 from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.golden import GoldenRows, request_rows, tolerance_between
+from ml_assets.core.rate_limit import RateLimit
 from ml_assets.core.release import (
     COMPILED_FILE,
     CONTRACT_FILE,
@@ -97,6 +98,7 @@ def release_files(
 def describe_release(source: ReleaseSource, *, classes: tuple[Any, ...]) -> Release:
     """Return what a release says of itself."""
     problem = source.declared.problem
+    limit = problem.serving.rate_limit
     return Release(
         problem=problem.name,
         version=source.version,
@@ -114,6 +116,7 @@ def describe_release(source: ReleaseSource, *, classes: tuple[Any, ...]) -> Rele
         max_rows=problem.serving.max_rows,
         latency_ms=problem.serving.latency_ms,
         unknown_category=problem.serving.unknown_category,
+        rate_limit=RateLimit(limit.requests_per_second, limit.burst) if limit else None,
     )
 
 
@@ -145,7 +148,8 @@ def history_files(
         f"AND event_time >= {literal(asked.start - reach.rows)} ORDER BY event_time"
     ).to_arrow_table()
     labels = connection.sql(
-        f"SELECT * EXCLUDE (_date) FROM history_labels WHERE known_at <= {literal(known_by)} "
+        "SELECT * EXCLUDE (_date, superseded_at) FROM history_labels WHERE superseded_at IS NULL "
+        f"AND known_at <= {literal(known_by)} "
         f"AND event_time >= {literal(asked.start - reach.labels)} ORDER BY event_time"
     ).to_arrow_table()
     return {HISTORY_FILE: _parquet(rows), LABELS_FILE: _parquet(labels)}

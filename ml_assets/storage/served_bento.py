@@ -5,6 +5,7 @@ import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,10 @@ from typing import Self
 import httpx
 import psutil
 
+from ml_assets.core.addresses import is_loopback
+from ml_assets.core.api_keys import KeyRing
 from ml_assets.core.errors import ServingError
+from ml_assets.storage.api_keys import KeyStore
 from ml_assets.storage.bentos import bento_folder, bentoml_command, bentoml_environment
 
 LOCALHOST = "127.0.0.1"
@@ -31,6 +35,7 @@ class ServedBento:
         log: File for what the process says.
         spool: Folder of the prediction log.
         deployment: File that says which release serves; None serves the packed one.
+        keys: File of API keys; None for no key at all.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         ready_within: Seconds the process may take until it is ready.
@@ -41,6 +46,7 @@ class ServedBento:
     log: Path
     spool: Path
     deployment: Path | None = None
+    keys: Path | None = None
     host: str = LOCALHOST
     port: int = 0
     ready_within: float = 120.0
@@ -67,10 +73,12 @@ class ServedBento:
         """Start the process and return when it is ready; one that runs already is left alone.
 
         Raises:
-            ServingError: If it does not become ready; it is ended then.
+            ServingError: If others could reach it and nobody has a key, or if it does
+                not become ready; it is ended then.
         """
         if self.running:
             return self
+        self._refuse_to_stand_open()
         if not bento_folder(self.tag, home=self.home).is_dir():
             message = f"There is no Bento {self.tag!r} in {self.home}. Build it first."
             raise ServingError(message)
@@ -143,11 +151,24 @@ class ServedBento:
     ) -> None:
         self.stop()
 
+    def _refuse_to_stand_open(self) -> None:
+        """Refuse to listen for other machines while there is no key that opens predict."""
+        if is_loopback(self.host):
+            return
+        ring = KeyRing() if self.keys is None else KeyStore(self.keys.parent).ring()
+        if not ring.opens("predict", datetime.now(tz=UTC)):
+            message = (
+                f"On {self.host} other machines reach the server, and no key opens predict. Make "
+                "one first: ml-assets keys create NAME --scope predict. Or serve on 127.0.0.1."
+            )
+            raise ServingError(message)
+
     def _launch(self) -> "subprocess.Popen[bytes]":
         environment = {
             **bentoml_environment(self.home),
             "ML_ASSETS_SPOOL": str(self.spool.absolute()),
             "ML_ASSETS_DEPLOYMENT": str(self.deployment.absolute()) if self.deployment else "",
+            "ML_ASSETS_KEYS": str(self.keys.absolute()) if self.keys else "",
             "BENTOML_RESULT_STORE": str(self.log.with_suffix(".results").absolute()),
         }
         command = bentoml_command("serve", self.tag, "--host", self.host, "--port", str(self.port))
@@ -177,14 +198,14 @@ class ServedBento:
 
     def _is_ready(self, client: httpx.Client) -> bool:
         try:
-            if client.get("/readyz").status_code == httpx.codes.OK:
-                return True
-            answer = client.get("/release")
+            answer = client.get("/readyz")
         except httpx.TransportError:
             return False  # it does not listen yet
-        reason = answer.json().get("error") if answer.status_code == httpx.codes.OK else None
-        if reason is not None:
-            message = f"The Bento {self.tag} refuses its release: {reason}"
+        if answer.status_code == httpx.codes.OK:
+            return True
+        told = answer.json()
+        if told["failed"]:
+            message = f"The Bento {self.tag} cannot serve: {told['reason']}"
             raise ServingError(message)
         return False
 
@@ -196,6 +217,7 @@ def serve(
     log: Path,
     spool: Path,
     deployment: Path | None = None,
+    keys: Path | None = None,
     host: str = LOCALHOST,
     port: int = 0,
 ) -> ServedBento:
@@ -208,10 +230,13 @@ def serve(
         spool: Folder of the prediction log.
         deployment: File that says which release serves; it is followed. None serves the packed
             release for good.
-        host: Address to listen on.
+        keys: File of API keys; None for no key at all.
+        host: Address to listen on; other machines are answered only if there are keys.
         port: Port to listen on; 0 takes a free one.
     """
-    served = ServedBento(tag, home, log, spool, deployment=deployment, host=host, port=port)
+    served = ServedBento(
+        tag, home, log, spool, deployment=deployment, keys=keys, host=host, port=port
+    )
     return served.start()
 
 

@@ -83,18 +83,6 @@ alerts = sa.Table(
     sa.UniqueConstraint("problem", "episode"),
 )
 
-deployments = sa.Table(
-    "deployments",
-    metadata,
-    sa.Column("problem", sa.String(63), primary_key=True),
-    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("champion", sa.String(64), nullable=False),
-    sa.Column("champion_version", sa.String(255), nullable=False),
-    sa.Column("release_folder", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("at", UtcMoment, nullable=False),
-)
-
 label_queue = sa.Table(
     "label_queue",
     metadata,

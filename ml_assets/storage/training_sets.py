@@ -15,6 +15,7 @@ from ml_assets.core.problem import Problem
 from ml_assets.core.training_set import TrainingSet
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.label_tables import known_by
 from ml_assets.storage.lake import Lake
 
 
@@ -118,9 +119,9 @@ def _join(declared: DeclaredProblem, recipe: TrainingRecipe, features: list[str]
     recent = f"AND f.event_time >= {literal(since)}" if since else ""
     return f"""
         SELECT {chosen}, l.{quoted(problem.label.column)}, l.known_at AS label_known_at{slices}
-        FROM lake_feature_table AS f JOIN lake_labels AS l USING ({identity}) {rows}
-        WHERE l.known_at <= {literal(recipe.cutoff)}
-          AND l.{quoted(problem.label.column)} IS NOT NULL {recent}
+        FROM lake_feature_table AS f
+        JOIN {known_by("lake_labels", recipe.cutoff)} AS l USING ({identity}) {rows}
+        WHERE l.{quoted(problem.label.column)} IS NOT NULL {recent}
         ORDER BY {", ".join(["event_time", *map(quoted, problem.keys)])}
     """
 

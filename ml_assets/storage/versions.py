@@ -13,6 +13,7 @@ from ml_assets.core.reference import Reference
 from ml_assets.core.release import RELEASE_FILE, Release
 from ml_assets.storage.ledger import Entry
 from ml_assets.storage.model_files import load
+from ml_assets.storage.serving_state import announce
 from ml_assets.storage.stage_outputs import as_json
 from ml_assets.storage.workspace import Workspace
 
@@ -112,8 +113,9 @@ def deploy(
     reason: str,
     details: dict[str, Any] | None = None,
     now: datetime,
+    follows: int | None = None,
 ) -> tuple[Entry, Deployment]:
-    """Let a version serve: first the ledger says so, then running servers are told.
+    """Let a version serve alone: first the ledger says so, then running servers are told.
 
     Args:
         workspace: Where the ledger and the deployment are.
@@ -123,15 +125,18 @@ def deploy(
         reason: Why.
         details: Further facts for the ledger.
         now: When.
+        follows: Entry of the last change that the decision knew of, if that matters.
 
     Raises:
-        LedgerError: If the version has no release, or never served and is to be rolled back to.
+        LedgerError: If the version has no release, never served and is to be rolled back to, or
+            something happened since entry ``follows``.
     """
     stored = stored_version(workspace, problem, name)
     if stored.release is None:
         message = f"Version {name!r} was never packaged, so it cannot serve. Promote another one."
         raise LedgerError(message)
-    folder = workspace.artefacts.folder(stored.release)
+    # Verified before the ledger says anything.
+    workspace.artefacts.folder(stored.release)
     entry = workspace.ledger.record(
         problem,
         event,  # pyrefly: ignore[bad-argument-type] - checked by the ledger
@@ -139,17 +144,6 @@ def deploy(
         reason=reason,
         details={**(details or {}), "release": stored.release},
         at=now,
+        follows=follows,
     )
-    place = workspace.deployment(problem)
-    current = place.read()
-    deployment = Deployment(
-        problem=problem,
-        revision=1 if current is None else current.revision + 1,
-        champion=stored.release,
-        champion_version=name,
-        release_folder=str(folder),
-        at=now,
-        reason=reason,
-    )
-    place.write(deployment)
-    return entry, deployment
+    return entry, announce(workspace, problem)

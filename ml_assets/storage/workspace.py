@@ -4,6 +4,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from ml_assets.storage.api_keys import KeyStore
 from ml_assets.storage.artefacts import Artefacts
 from ml_assets.storage.decisions import AlertLog, DecisionLog
 from ml_assets.storage.deployment import DeploymentFile
@@ -97,6 +98,11 @@ class Workspace:
     def spool(self) -> Path:
         """Prediction logs as the server writes them."""
         return self.home / "spool"
+
+    @property
+    def keys(self) -> KeyStore:
+        """Who may ask the servers."""
+        return KeyStore(self.home / "keys")
 
     def report(self, problem: str, cutoff: datetime) -> Path:
         """Return where the page on a cutoff is."""

@@ -43,6 +43,14 @@ WRONG = {
     "seasonal without period": ({"baselines": [{"kind": "seasonal"}]}, "needs a 'period'"),
     "name used twice": ({"candidates": [MINIMAL["candidates"][0]] * 2}, "used twice"),
     "end before start": ({"partitions": {"start": "2024-02-01", "end": "2024-01-01"}}, "before"),
+    "unknown encoding": (
+        {"source": {"kind": "files", "path": "a", "format": {"encoding": "utf-99"}}},
+        "Did you mean 'utf-8'",
+    ),
+    "long delimiter": (
+        {"source": {"kind": "files", "path": "a", "format": {"delimiter": "||"}}},
+        "must be one character",
+    ),
     "no estimator path": (
         {"candidates": [{"name": "x", "estimator": "Ridge"}]},
         "not an import path",
@@ -59,9 +67,3 @@ def test_wrong_declarations_are_refused_with_advice(changes, words):
     with pytest.raises(ValidationError) as refused:
         declared(**changes)
     assert words in str(refused.value)
-
-
-def test_the_schema_names_the_valid_fields_of_each_part():
-    schema = Problem.model_json_schema()
-    assert "label" in schema["propertyNames"]["enum"]
-    assert "delay" in schema["$defs"]["Label"]["propertyNames"]["enum"]

@@ -28,21 +28,21 @@ def tick(runner, name, cursor=None):
 
 def test_a_new_file_is_landed_and_then_its_partitions_are_made(runner, tmp_path):
     write(tmp_path, "a.csv", "m1,2024-01-02,1,2")
-    first = tick(runner, "new_files_sensor")
+    first = tick(runner, "new_content_sensor")
     assert [request.job_name for request in first.run_requests] == ["meters_landing"]
     assert (
         runner.definitions.resolve_job_def("meters_landing")
         .execute_in_process(instance=runner.instance)
         .success
     )
-    second = tick(runner, "new_files_sensor", first.cursor)
+    second = tick(runner, "new_content_sensor", first.cursor)
     (request,) = second.run_requests
     assert request.job_name == "meters_data"
     assert request.tags["dagster/asset_partition_range_start"] == "2024-01-02"
     assert request.tags["dagster/asset_partition_range_end"] == "2024-01-02"
-    third = tick(runner, "new_files_sensor", second.cursor)
+    third = tick(runner, "new_content_sensor", second.cursor)
     assert third.run_requests == []
-    assert "No file is new" in third.skip_message
+    assert "No content is new" in third.skip_message
 
 
 def test_the_schedules_ask_for_the_partitions_that_are_over(runner):

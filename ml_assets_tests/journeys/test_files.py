@@ -1,4 +1,4 @@
-"""Files that come again, come late, change, or cannot be read."""
+"""Files that come again, come late, change, or are copied."""
 
 import textwrap
 from dataclasses import replace
@@ -87,51 +87,21 @@ def test_a_late_file_and_a_restated_one_take_their_place(runner, tmp_path):
     assert [record.status for record in history] == ["superseded", "landed"]
 
 
-def test_an_unreadable_file_is_set_aside_and_the_others_go_on(runner, tmp_path):
-    write(tmp_path, "good.csv", "m1,2024-01-01,1,2")
-    write(tmp_path, "merge.csv", "<<<<<<< HEAD", "m1,2024-01-02,3,4", "=======")
-    write(tmp_path, "renamed.csv", "m1,2024-01-03,5,6", header="meter,at,loda,demand")
-    (tmp_path / "in" / "empty.csv").write_bytes(b"")
-    (tmp_path / "in" / "latin.csv").write_bytes("meter,at,load,demand\nmü,x,1,2\n".encode("latin1"))
-    result = runner.run("data", DAYS)
-    assert loads(runner) == [("m1", 1, 1.0)]
-    (aside,) = [
-        c for c in result.get_asset_check_evaluations() if c.check_name == "no_file_set_aside"
-    ]
-    reasons = "\n".join(aside.metadata["reasons"].value)
-    assert not aside.passed
-    for word in ("conflict", "'load'", "empty", "byte"):
-        assert word in reasons
-
-
-def test_bad_rows_are_rejected_with_their_text_and_none_is_lost(runner, tmp_path):
-    write(
-        tmp_path,
-        "a.csv",
-        "m1,2024-01-01,1,2",
-        "m1,2024-01-01,9,2",
-        "m2,2024-01-01,abc,2",
-        "m3,2024-01-01,inf,2",
-        "m4,2024-01-01,101,2",
-        "m5,someday,1,2",
-        "m6,2025-01-01,1,2",
-        "m7,2024-01-01",
-        "m8,2024-01-01,,2",
-    )
+def test_a_copy_of_a_file_adds_nothing_and_takes_nothing_along(runner, tmp_path):
+    write(tmp_path, "a.csv", "m1,2024-01-01,1,2")
+    write(tmp_path, "same.csv", "m1,2024-01-01,1,2")
     runner.run("data", DAYS)
-    rejected = runner.workspace.lake.read("meters/rejected_rows").to_pylist()
-    rules = {row["original"].split('"')[3][:2]: row["rule"] for row in rejected}
-    assert loads(runner) == [("m1", 1, 9.0)]
-    assert rules == {
-        "m1": "duplicate",
-        "m2": "type",
-        "m3": "not_finite",
-        "m4": "less_than_or_equal_to(100)",
-        "m5": "event_time",
-        "m6": "time_range",
-        "m7": "malformed_row",
-        "m8": "not_nullable",
-    }
+    assert loads(runner) == [("m1", 1, 1.0)]
+    assert len(runner.workspace.lake.read("meters/raw_data")) == 1
+    write(tmp_path, "later.csv", "m1,2024-01-01,1,2")
+    runner.run("data", DAYS)
+    write(tmp_path, "same.csv", "m2,2024-01-01,5,6")
+    write(tmp_path, "later.csv", "m3,2024-01-02,5,6")
+    runner.run("data", DAYS)
+    assert loads(runner) == [("m1", 1, 1.0), ("m2", 1, 5.0), ("m3", 2, 5.0)]
+    write(tmp_path, "a.csv", "m4,2024-01-01,7,8")
+    runner.run("data", DAYS)
+    assert loads(runner) == [("m2", 1, 5.0), ("m3", 2, 5.0), ("m4", 1, 7.0)]
 
 
 def test_a_partition_over_the_rejection_rate_blocks(runner, tmp_path):

@@ -122,9 +122,10 @@ def test_a_stronger_current_swings_farther():
 
 
 def test_a_carriage_that_sticks_has_no_period():
-    stuck = cycle(mechanics(friction=30), starts(), OFF)
+    near_rest = 0.01 * starts()
+    stuck = cycle(mechanics(friction=2), near_rest, OFF)
     assert np.isnan(stuck.period_s).all()
-    assert (np.abs(stuck.amplitude_m) < -starts()).all()
+    assert (np.abs(stuck.amplitude_m) < -near_rest).all()
 
 
 def test_cycles_do_not_depend_on_those_integrated_with_them():

@@ -57,6 +57,22 @@ def test_what_was_logged_is_read_back(log, tmp_path, connection):
     assert (first[8], second[8]) == ("1.5", "2.0")
 
 
+def test_a_row_that_two_versions_answered_is_read_for_each(log, tmp_path, connection):
+    shadow = b"".join(
+        json.dumps({**json.loads(line), "variant": "shadow", "latency_ms": 2.5}).encode() + b"\n"
+        for line in lines(values=(9.0, 9.5)).splitlines()
+    )
+    log.append(lines() + lines(), version="v1", at=AT)
+    log.append(shadow, version="v2", at=AT)
+    sql = "SELECT variant, row, prediction::DOUBLE, latency_ms FROM predictions ORDER BY ALL"
+    assert query(connection, tmp_path, sql) == [
+        ("champion", 0, 1.5, None),
+        ("champion", 1, 2.0, None),
+        ("shadow", 0, 9.0, 2.5),
+        ("shadow", 1, 9.5, 2.5),
+    ]
+
+
 def test_a_number_is_read_to_the_bit(log, tmp_path, connection):
     values = (0.1 + 0.2, 12345678901234567.0)
     log.append(lines(values=values), version="v1", at=AT)

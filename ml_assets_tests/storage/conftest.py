@@ -7,6 +7,7 @@ import pytest
 
 from ml_assets.storage.lake import Lake
 from ml_assets.storage.state import State
+from ml_assets_tests.storage.postgres import postgres_database
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,8 +18,26 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
+def sqlite_state(tmp_path: Path) -> Iterator[State]:
     state = State(f"sqlite:///{tmp_path / 'state.db'}")
+    yield state
+    state.close()
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """SQLAlchemy URL of an empty database, which is dropped afterwards."""
+    with postgres_database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def state(request: pytest.FixtureRequest) -> Iterator[State]:
+    """The state database, once in SQLite and once in Postgres."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_state")
+        return
+    state = State(request.getfixturevalue("postgres_url"))
     yield state
     state.close()
 

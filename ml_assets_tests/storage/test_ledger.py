@@ -72,20 +72,36 @@ def test_unknown_events_and_details_without_json_are_refused(ledger: Ledger) -> 
 
 @pytest.mark.parametrize(
     "statement",
-    [
-        "UPDATE ledger SET version = 'v9'",
-        "DELETE FROM ledger",
-        "INSERT OR REPLACE INTO ledger SELECT * FROM ledger WHERE sequence = 1",
-    ],
+    ["UPDATE ledger SET version = 'v9'", "DELETE FROM ledger"],
 )
 def test_the_database_refuses_to_rewrite_history(
     ledger: Ledger, state: State, statement: str
 ) -> None:
     tell(ledger, ("trained", "v1"), ("promoted", "v1"))
     before = ledger.entries("plant")
-    with pytest.raises(sa.exc.IntegrityError, match="append-only"), state.engine.begin() as raw:
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"), state.engine.begin() as raw:
         raw.execute(sa.text(statement))
     assert ledger.entries("plant") == before
+
+
+def test_sqlite_refuses_to_replace_history(sqlite_state: State) -> None:
+    ledger = Ledger(sqlite_state)
+    tell(ledger, ("trained", "v1"))
+    replace_first = "INSERT OR REPLACE INTO ledger SELECT * FROM ledger WHERE sequence = 1"
+    with (
+        pytest.raises(sa.exc.IntegrityError, match="append-only"),
+        sqlite_state.engine.begin() as raw,
+    ):
+        raw.execute(sa.text(replace_first))
+
+
+def test_postgres_refuses_to_empty_history(postgres_url: str) -> None:
+    state = State(postgres_url)
+    tell(Ledger(state), ("trained", "v1"))
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"), state.engine.begin() as raw:
+        raw.execute(sa.text("TRUNCATE ledger"))
+    assert len(Ledger(state).entries("plant")) == 1
+    state.close()
 
 
 @pytest.mark.parametrize(
@@ -100,8 +116,9 @@ def test_the_database_refuses_to_rewrite_history(
     ],
 )
 def test_tampering_below_the_database_is_found(
-    ledger: Ledger, tmp_path: Path, statement: str, names: str
+    sqlite_state: State, tmp_path: Path, statement: str, names: str
 ) -> None:
+    ledger = Ledger(sqlite_state)
     tell(ledger, ("trained", "v1"), ("promoted", "v1"), ("trained", "v2"))
     with sqlite3.connect(tmp_path / "state.db") as raw:
         raw.execute("DROP TRIGGER ledger_no_update")

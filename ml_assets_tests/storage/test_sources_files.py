@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ml_assets.core.errors import DeclarationError, SourceError, UnreadableFileError
+from ml_assets.core.errors import SourceError, UnreadableFileError
 from ml_assets.core.problem import FilesSource
 from ml_assets.storage.sources import FoundFile, open_source
 from ml_assets.storage.sources.read_file import read_file
@@ -232,11 +232,7 @@ def test_file_without_an_object_is_set_aside(tmp_path):
         rows_of(tmp_path, HEADER + "1,x,1\n", name="a.ndjson")
 
 
-def test_wrong_declaration_says_so(tmp_path):
-    with pytest.raises(DeclarationError, match="'utf-99' is unknown"):
-        rows_of(tmp_path, HEADER, format={"encoding": "utf-99"})
-    with pytest.raises(DeclarationError, match="must be one character"):
-        rows_of(tmp_path, HEADER, format={"delimiter": "||"})
+def test_file_of_an_unknown_kind_says_what_to_declare(tmp_path):
     with pytest.raises(UnreadableFileError, match=r"Declare format\.kind"):
         rows_of(tmp_path, HEADER, name="a.dat")
 

@@ -1,8 +1,7 @@
-import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +21,8 @@ NOW = datetime(2024, 5, 1, 12, 30, 0, 123456, tzinfo=UTC)
 def test_migrating_again_changes_nothing(state: State) -> None:
     state.migrate()
     DecisionLog(state).record("plant", "retraining", "waits", "cool-down", at=NOW)
-    State(state.url).migrate()
+    with closing(State(state.url)) as again:
+        again.migrate()
     assert len(DecisionLog(state).recent("plant")) == 1
 
 
@@ -33,22 +33,20 @@ def test_the_migrations_give_the_tables_of_the_code(state: State) -> None:
     assert set(metadata.tables) < set(sa.inspect(state.engine).get_table_names())
 
 
-def test_processes_may_migrate_at_once(tmp_path: Path, start: Callable, finish: Callable) -> None:
-    url = f"sqlite:///{tmp_path / 'state.db'}"
-    finish(*[start("migrate", url) for _ in range(3)])
-    with sqlite3.connect(tmp_path / "state.db") as connection:
-        assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    connection.close()
+def test_processes_may_migrate_at_once(state: State, start: Callable, finish: Callable) -> None:
+    finish(*[start("migrate", state.url) for _ in range(3)])
+    with state.read() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM alembic_version")).scalar() == 1
 
 
-def test_a_database_of_a_newer_release_is_refused(state: State, tmp_path: Path) -> None:
-    state.migrate()
-    with sqlite3.connect(tmp_path / "state.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
-    with pytest.raises(MLAssetsError, match=r"9999.*newer release"):
-        State(state.url).migrate()
+def test_a_database_of_a_newer_release_is_refused(state: State) -> None:
+    with state.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with (
+        closing(State(state.url)) as older,
+        pytest.raises(MLAssetsError, match=r"9999.*newer release"),
+    ):
+        older.migrate()
 
 
 def test_the_migrations_are_written_for_postgres_too() -> None:
@@ -61,8 +59,9 @@ def test_the_migrations_are_written_for_postgres_too() -> None:
     assert "at TIMESTAMP WITH TIME ZONE NOT NULL" in written
 
 
-def test_foreign_keys_and_waiting_are_on(state: State) -> None:
-    with state.read() as connection:
+def test_foreign_keys_waiting_and_the_write_ahead_log_are_on(sqlite_state: State) -> None:
+    with sqlite_state.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
 

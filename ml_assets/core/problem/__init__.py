@@ -36,6 +36,7 @@ from ml_assets.core.problem.source import (
     SqlSource,
 )
 from ml_assets.core.problem.time import EventTime, Partitions, Sequence
+from ml_assets.core.problem.traffic import GuardRails, Promotion, Step, Traffic
 
 __all__ = [
     "METRICS",
@@ -52,6 +53,7 @@ __all__ = [
     "FilesSource",
     "Format",
     "Gates",
+    "GuardRails",
     "Interval",
     "Label",
     "LabelSource",
@@ -59,6 +61,7 @@ __all__ = [
     "Monitoring",
     "Partitions",
     "Problem",
+    "Promotion",
     "Quality",
     "Reference",
     "Renames",
@@ -70,5 +73,7 @@ __all__ = [
     "Slice",
     "Source",
     "SqlSource",
+    "Step",
     "Task",
+    "Traffic",
 ]

@@ -4,31 +4,50 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from ml_assets.core.errors import nearest
-
-
-def _name_the_valid_fields(schema: dict[str, Any]) -> None:
-    # `dg check yaml` reads the JSON schema: this form makes its error list the valid names.
-    if schema.pop("additionalProperties", None) is False:
-        schema["propertyNames"] = {"enum": sorted(schema.get("properties", {}))}
+from ml_assets.core.problem.schema import DeclarationSchema
 
 
 class Declaration(BaseModel):
     """Part of a problem: read once, never changed, nothing unknown in it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_name_the_valid_fields)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Return the schema whose errors name what was probably meant."""
+        kwargs.setdefault("schema_generator", DeclarationSchema)
+        return super().model_json_schema(*args, **kwargs)
 
     @model_validator(mode="before")
     @classmethod
     def _suggest_for_unknown_fields(cls, declared: Any) -> Any:  # noqa: ANN401
-        if isinstance(declared, Mapping):
-            for name in declared:
-                if name not in cls.model_fields:
-                    message = f"Unknown field {name!r}. {nearest(str(name), cls.model_fields)}"
-                    raise ValueError(message)
+        if not isinstance(declared, Mapping):
+            return declared
+        unknown = [str(name) for name in declared if name not in cls.model_fields]
+        if unknown:
+            faults = {
+                name: f"Unknown field {name!r}. {nearest(name, cls.model_fields)}"
+                for name in unknown
+            }
+            raise faults_at(faults)
         return declared
+
+
+def faults_at(faults: Mapping[str, str]) -> ValidationError:
+    """Return an error that bears each field's own place, so that the line shown is the field's."""
+    return ValidationError.from_exception_data(
+        "Declaration",
+        [
+            InitErrorDetails(
+                type="value_error", loc=(field,), input=field, ctx={"error": ValueError(said)}
+            )
+            for field, said in faults.items()
+        ],
+    )
 
 
 def _positive(value: timedelta) -> timedelta:

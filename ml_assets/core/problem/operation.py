@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from ml_assets.core.problem.base import Declaration, Duration, PositiveDuration
+from ml_assets.core.problem.traffic import Traffic
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -22,14 +23,23 @@ class Quality(Declaration):
     )
 
 
+class RateLimit(Declaration):
+    """How often one caller may ask: with one key, or from one address where there are no keys."""
+
+    requests_per_second: PositiveFloat
+    burst: PositiveInt = Field(description="Requests that may come at once.")
+
+
 class Serving(Declaration):
-    """How the champion answers."""
+    """How the champion answers, and how a challenger comes to."""
 
     max_rows: PositiveInt = Field(default=1000, description="Rows in one request.")
     latency_ms: PositiveFloat = Field(
         default=200.0, description="Median time to answer one row that a release must keep."
     )
     unknown_category: Literal["accept", "reject"] = "accept"
+    traffic: Traffic = Traffic()
+    rate_limit: RateLimit | None = Field(default=None, description="By default there is none.")
 
 
 class Monitoring(Declaration):

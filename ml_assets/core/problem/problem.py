@@ -1,12 +1,12 @@
 """The problem: what a user declares, whole."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ml_assets.core.errors import nearest
-from ml_assets.core.problem.base import Declaration
+from ml_assets.core.problem.base import Declaration, faults_at
 from ml_assets.core.problem.learning import (
     METRICS,
     ROW_LOSSES,
@@ -37,9 +37,8 @@ WEEK = timedelta(days=7)
 class Duplicates(Declaration):
     """What happens to several rows with the same keys and event time."""
 
-    keep: str = Field(
+    keep: Literal["first", "last", "none"] = Field(
         default="last",
-        pattern=r"^(first|last|none)$",
         description="Which one stays, in order of arrival; the others are rejected and counted.",
     )
 
@@ -70,7 +69,9 @@ class Problem(Declaration):
     candidates: tuple[Candidate, ...] = Field(min_length=1)
     search: Search = Search()
     metrics: tuple[str, ...] = Field(
-        default=(), description="Metrics to report, the primary one first."
+        default=(),
+        validate_default=True,
+        description="Metrics to report, the primary one first; by default all of the task.",
     )
     slices: tuple[Slice, ...] = ()
     gates: Gates = Gates()
@@ -81,34 +82,42 @@ class Problem(Declaration):
     alerts: Alerts = Alerts()
     seed: int = Field(default=0, description="Seed of everything random in training.")
 
-    @model_validator(mode="after")
-    def _metrics_fit_the_task(self) -> Self:
-        fitting = [metric for metric, tasks in METRICS.items() if self.task in tasks]
-        for metric in self.metrics:
+    @field_validator("evaluation")
+    @classmethod
+    def _gap_covers_the_label_delay(
+        cls, evaluation: Evaluation, info: ValidationInfo
+    ) -> Evaluation:
+        label: Label | None = info.data.get("label")
+        gap = evaluation.gap
+        if label is not None and gap is not None and gap < label.delay:
+            message = (
+                f"evaluation.gap ({gap}) is shorter than label.delay ({label.delay}): a fold "
+                "would be trained on labels that were not known. Lengthen the gap or leave it out."
+            )
+            raise faults_at({"gap": message})
+        return evaluation
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_fit_the_task(
+        cls, declared: tuple[str, ...], info: ValidationInfo
+    ) -> tuple[str, ...]:
+        task: Task | None = info.data.get("task")
+        if task is None:
+            return declared  # the task itself is wrong, and said to be
+        fitting = [metric for metric, tasks in METRICS.items() if task in tasks]
+        for metric in declared:
             if metric not in fitting:
-                message = f"Metric {metric!r} is not for {self.task}. {nearest(metric, fitting)}"
+                message = f"Metric {metric!r} is not for {task}. {nearest(metric, fitting)}"
                 raise ValueError(message)
-        if self.metrics and self.metrics[0] not in ROW_LOSSES:
+        if declared and declared[0] not in ROW_LOSSES:
             able = [metric for metric in fitting if metric in ROW_LOSSES]
             message = (
-                f"The primary metric {self.metrics[0]!r} is not a mean over rows, so a paired "
+                f"The primary metric {declared[0]!r} is not a mean over rows, so a paired "
                 f"test cannot compare it. Put one of {able} first."
             )
             raise ValueError(message)
-        if not self.metrics:
-            object.__setattr__(self, "metrics", tuple(fitting))
-        return self
-
-    @model_validator(mode="after")
-    def _gap_covers_the_label_delay(self) -> Self:
-        gap = self.evaluation.gap
-        if gap is not None and gap < self.label.delay:
-            message = (
-                f"evaluation.gap ({gap}) is shorter than label.delay ({self.label.delay}): a fold "
-                "would be trained on labels that were not known. Lengthen the gap or leave it out."
-            )
-            raise ValueError(message)
-        return self
+        return declared or tuple(fitting)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -1,8 +1,11 @@
 """Where rows come from and how their text is to be read."""
 
-from typing import Annotated, Literal
+import codecs
+from difflib import get_close_matches
+from encodings.aliases import aliases
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from ml_assets.core.problem.base import Declaration, PositiveDuration
 
@@ -31,6 +34,30 @@ class Format(Declaration):
         default={},
         description="strptime format by column, for date columns other than the event time.",
     )
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str) -> str:
+        try:
+            codecs.lookup(encoding)
+        except LookupError as error:
+            known = {name.replace("_", "-") for name in aliases.values()}
+            close = get_close_matches(encoding, sorted(known), n=1)
+            advice = f"Did you mean {close[0]!r}?" if close else "Use one such as utf-8 or cp1252."
+            message = f"Unknown encoding {encoding!r}. {advice}"
+            raise ValueError(message) from error
+        return encoding
+
+    @model_validator(mode="after")
+    def _marks_are_told_apart(self) -> Self:
+        delimiter, quote = self.delimiter, self.quote
+        if len(delimiter) != 1 or len(quote) > 1 or delimiter == quote:
+            message = (
+                f"The delimiter {delimiter!r} must be one character, and the quote {quote!r} "
+                "another one (or '' for none)."
+            )
+            raise ValueError(message)
+        return self
 
 
 class Renames(Declaration):

@@ -38,7 +38,7 @@ class OpenAddress:
         """
         declared = self.source.sha256
         if declared is not None and self._place(declared).is_file():
-            kept = FoundFile.at(self._place(declared))
+            kept = FoundFile.at(self._place(declared), name=redacted(self.source.url))
             if kept.digest == declared:
                 return [kept]
         self.cache.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ class OpenAddress:
                 digest = fetch(self.source.url, stream, pauses=self.pauses)
             self._check(digest)
             place = draft.replace(self._place(digest))  # nobody ever sees half of it
-        return [FoundFile.at(place)]
+        return [FoundFile.at(place, name=redacted(self.source.url))]
 
     def read_file(
         self, connection: duckdb.DuckDBPyConnection, found: FoundFile, *, name: str

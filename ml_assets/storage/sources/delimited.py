@@ -14,7 +14,6 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-from ml_assets.core.errors import DeclarationError
 from ml_assets.core.problem import Format, Renames
 from ml_assets.core.reading import literal, quoted
 from ml_assets.storage.sources.header import check_header, matched
@@ -46,18 +45,8 @@ class Dialect:
 
     @classmethod
     def declared(cls, form: Format) -> "Dialect":
-        """Return the dialect of a format.
-
-        Raises:
-            DeclarationError: If a mark is not a single character.
-        """
+        """Return the dialect of a format."""
         delimiter = "\t" if form.kind == "tsv" else form.delimiter
-        if len(delimiter) != 1 or len(form.quote) > 1 or delimiter == form.quote:
-            message = (
-                f"format.delimiter {delimiter!r} must be one character, and format.quote "
-                f"{form.quote!r} another one (or '' for none)."
-            )
-            raise DeclarationError(message)
         return cls(delimiter, form.quote)
 
     def split(self, text: str) -> list[str] | None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import IO
 from urllib.parse import urlsplit
@@ -41,8 +41,32 @@ def fetch(url: str, draft: IO[bytes], *, pauses: tuple[float, ...] = PAUSES) -> 
             pause = next(waits, None)
             if pause is None or not _may_pass(error):
                 # The cause's text may hold the address with its secrets.
-                raise SourceError(_failure(url, error)) from None
+                raise SourceError(failure(url, error)) from None
             time.sleep(pause)
+
+
+def headers_of(url: str, asked: Mapping[str, str]) -> tuple[int, httpx.Headers]:
+    """Ask once for what is at an http(s) address, and leave the content unread.
+
+    It is a GET: a signed address need not answer a HEAD.
+
+    Args:
+        url: The address.
+        asked: Headers of the request, such as ``If-None-Match``.
+
+    Returns:
+        Status, 304 included, and headers of the answer.
+
+    Raises:
+        httpx.HTTPError: If there is no answer, or one of failure.
+    """
+    logging.getLogger("httpx").addFilter(_REDACT)
+    with httpx.stream(
+        "GET", url, headers=dict(asked), timeout=TIMEOUT, follow_redirects=True
+    ) as answer:
+        if answer.status_code != httpx.codes.NOT_MODIFIED:
+            answer.raise_for_status()
+        return answer.status_code, answer.headers
 
 
 def redacted(url: str) -> str:
@@ -54,6 +78,18 @@ def redacted(url: str) -> str:
     """
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def failure(url: str, error: Exception) -> str:
+    """Say why an address gave nothing, without the secrets that it may hold."""
+    match error:
+        case httpx.HTTPStatusError():
+            reason = f"the server answered {error.response.status_code}"
+        case httpx.InvalidURL() | pa.ArrowInvalid():
+            reason = "it is not a usable address"
+        case _:
+            reason = f"{type(error).__name__}: {str(error).replace(url, redacted(url))}"
+    return f"{redacted(url)} could not be fetched: {reason}. Check source.url and the way there."
 
 
 class _RedactAddresses(logging.Filter):
@@ -108,14 +144,3 @@ def _may_pass(error: Exception) -> bool:
             return False
         case _:
             return True
-
-
-def _failure(url: str, error: Exception) -> str:
-    match error:
-        case httpx.HTTPStatusError():
-            reason = f"the server answered {error.response.status_code}"
-        case httpx.InvalidURL() | pa.ArrowInvalid():
-            reason = "it is not a usable address"
-        case _:
-            reason = f"{type(error).__name__}: {str(error).replace(url, redacted(url))}"
-    return f"{redacted(url)} could not be fetched: {reason}. Check source.url and the way there."

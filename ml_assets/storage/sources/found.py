@@ -18,15 +18,21 @@ class FoundFile:
         path: Where it is.
         digest: SHA-256 of its content, in hex.
         size: Bytes.
+        name: What it is known by: a new content of the same name replaces the earlier one.
     """
 
     path: Path
     digest: str
     size: int
+    name: str
 
     @classmethod
-    def at(cls, path: Path) -> Self:
-        """Name the file at ``path``.
+    def at(cls, path: Path, *, name: str | None = None) -> Self:
+        """Name the content of the file at ``path``.
+
+        Args:
+            path: Where it is.
+            name: What it is known by, if not by its path.
 
         Raises:
             UnreadableFileError: If the operating system does not let us read it.
@@ -34,7 +40,7 @@ class FoundFile:
         try:
             with path.open("rb") as stream:
                 digest = file_digest(stream, "sha256").hexdigest()
-                return cls(path, digest, stream.tell())
+                return cls(path, digest, stream.tell(), name or str(path))
         except OSError as error:
             message = f"{path} could not be opened: {error.strerror}. Check that it may be read."
             raise UnreadableFileError(message) from error

@@ -6,7 +6,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from ml_assets.core.errors import SourceError
+from ml_assets.core.errors import DeclarationError, SourceError
 from ml_assets.core.problem import SimulatorSource
 from ml_assets.core.window import Window
 from ml_assets.storage.sources.header import matched
@@ -58,3 +58,14 @@ class OpenSimulator:
                 return plant.labels(window)
             case "rigs":
                 return plant.rig_table()
+
+
+def scenario_fault(source: SimulatorSource) -> str | None:
+    """Return what is wrong with the scenario a declaration names, if anything."""
+    from ml_assets.plant import scenario_named  # noqa: PLC0415  not every project simulates
+
+    try:
+        scenario_named(source.scenario)
+    except DeclarationError as error:
+        return str(error)
+    return None

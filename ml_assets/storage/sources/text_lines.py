@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ml_assets.core.errors import DeclarationError, UnreadableFileError
+from ml_assets.core.errors import UnreadableFileError
 
 BLOCK_BYTES = 8 * 2**20
 GZIP = b"\x1f\x8b"
@@ -29,7 +29,6 @@ def read_lines(path: Path, *, encoding: str) -> Iterator[list[str]]:
     Raises:
         UnreadableFileError: If the file is empty, not text of this encoding, damaged, or holds
             the marks of an unresolved merge.
-        DeclarationError: If there is no such encoding.
     """
     rest, number, separator = "", 0, ""
     for text in _decoded(path, encoding):
@@ -55,11 +54,7 @@ def _checked(lines: list[str], path: Path, *, first: int) -> list[str]:
 
 
 def _decoded(path: Path, encoding: str) -> Iterator[str]:
-    try:
-        decoder = codecs.getincrementaldecoder(encoding)()
-    except LookupError as error:
-        message = f"format.encoding {encoding!r} is unknown. Use a name such as utf-8 or cp1252."
-        raise DeclarationError(message) from error
+    decoder = codecs.getincrementaldecoder(encoding)()
     offset = 0
     for block in (*_blocks(path), b""):
         held = len(decoder.getstate()[0])

@@ -1,0 +1,117 @@
+"""The server's figures, as Prometheus reads them.
+
+No label holds anything that a caller wrote: an unknown path counts as "other".
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from bentos.predictor.serving import Serving
+from ml_assets.core.drift_notice import STATES, DriftNotice
+from ml_assets.core.errors import ServingError
+
+NAME = "ml_assets"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Measures:
+    """Counts what happens at the door, and tells the state of what is behind it.
+
+    Args:
+        serving: Holds the release that answers.
+        drift: File with the newest verdict on drift; None if there is none for good.
+    """
+
+    def __init__(self, serving: Serving, drift: Path | None) -> None:
+        self._registry = CollectorRegistry(auto_describe=True)
+        self.requests = self._counter("requests", "Requests.", "path", "status", "version")
+        self.rows = self._counter("rows", "Rows that were answered.", "version")
+        self.feedback = self._counter("feedback", "Truths that were taken.")
+        self.log_errors = self._counter("log_errors", "Requests whose record could not be written.")
+        self.seconds = Histogram(
+            "request_seconds",
+            "Time from a request's head to the end of its answer.",
+            ("path", "version"),
+            namespace=NAME,
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self.in_flight = Gauge(
+            "requests_in_flight",
+            "Requests that are being answered.",
+            namespace=NAME,
+            registry=self._registry,
+        )
+        self._registry.register(_State(serving, drift))
+
+    def text(self) -> bytes:
+        """Return all figures in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=NAME, registry=self._registry)
+
+
+class _State(Collector):
+    """What is looked up when someone asks: nothing of it is kept up to date in between."""
+
+    def __init__(self, serving: Serving, drift: Path | None) -> None:
+        self._serving = serving
+        self._drift = drift
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures of now."""
+        loaded = self._serving.loaded
+        depth = self._serving.lane.depth
+        yield _gauge("queue_depth", "Requests that wait for the model or are computed.", depth)
+        yield _gauge(
+            "ready", "Whether a release that has proven itself answers.", loaded is not None
+        )
+        refused = self._serving.error is not None
+        yield _gauge(
+            "deployment_refused", "Whether a newer deployment could not be served.", refused
+        )
+        if loaded is not None:
+            text = "Revision of the deployment that serves; 0 for the packed release."
+            yield _gauge("deployment_revision", text, loaded.revision)
+            text = "Whether scikit-learn answers, since the model could not be compiled."
+            yield _gauge("fallback_evaluator", text, not loaded.predictor.compiled)
+            info = InfoMetricFamily(f"{NAME}_release", "The release that answers.")
+            problem = loaded.predictor.release.problem
+            names = {"problem": problem, "version": loaded.version, "digest": loaded.digest}
+            info.add_metric([], names)
+            yield info
+        yield from self._told()
+
+    def _told(self) -> Iterator[Metric]:
+        if self._drift is None:
+            return
+        try:
+            notice = DriftNotice.from_json(self._drift.read_bytes())
+        except FileNotFoundError:
+            return  # nothing was judged yet
+        except (OSError, ServingError):
+            yield _gauge("drift_unreadable", "Whether the verdict on drift cannot be read.", 1)
+            return
+        states = GaugeMetricFamily(
+            f"{NAME}_drift_state", "The newest verdict on drift.", labels=["version", "state"]
+        )
+        for state in STATES:
+            states.add_metric([notice.version, state], float(state == notice.state))
+        yield states
+        end = notice.window_end.timestamp()
+        yield _gauge("drift_window_end_seconds", "Where the judged window ends.", end)
+        if notice.effect is not None:
+            text = "Largest change of a column, in standard deviations."
+            effect = GaugeMetricFamily(f"{NAME}_drift_effect", text, labels=["version"])
+            effect.add_metric([notice.version], notice.effect)
+            yield effect
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{NAME}_{name}", text, value=float(value))

@@ -1,0 +1,2 @@
+-- Dagster's tables and ours both keep their migrations in `alembic_version`: two databases.
+CREATE DATABASE dagster;
