@@ -12,6 +12,7 @@ from typing import Any
 
 from bentos.predictor.lane import Lane
 from bentos.predictor.passes import Loaded, Outcome, Passes, Request
+from bentos.predictor.warm_start import WarmStart
 from ml_assets.core.errors import ServingError
 from ml_assets.core.prediction import Predictor
 
@@ -80,8 +81,10 @@ class Serving:
         self._check_problem(predictor.release.problem, problem)
         predictor.prove()
         loaded = Loaded(predictor, revision, digest, datetime.now(UTC))
+        memory = WarmStart(self._spool, predictor, revision=revision)
+        memory.recall()
         # Between two passes: no request sees a part of the exchange, and no row is lost.
-        self.lane.between_passes(lambda: self._exchange(loaded))
+        self.lane.between_passes(lambda: self._exchange(loaded, memory))
 
     def status(self) -> dict[str, Any]:
         """Return what ``GET /release`` says."""
@@ -121,12 +124,11 @@ class Serving:
                 message = f"The release is for problem {found!r}, not for {expected!r}."
                 raise ServingError(message)
 
-    def _exchange(self, loaded: Loaded) -> None:
+    def _exchange(self, loaded: Loaded, memory: WarmStart) -> None:
         older = self._loaded
         if older is None:
             self._passes = Passes(self._spool, loaded.predictor.release.problem)
-        else:
-            loaded.predictor.adopt(older.predictor)
+        memory.recall()
         self._loaded = loaded
         if older is not None:
             older.predictor.close()

@@ -10,6 +10,8 @@ from ml_assets.cli.demo.command import demo
 from ml_assets.cli.keys import keys
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
+from ml_assets.cli.skew import verify_skew
+from ml_assets.cli.streaming import score_stream
 from ml_assets.cli.traffic import as_of, traffic
 from ml_assets.cli.versions import champion, promote, report, rollback, status
 from ml_assets.core.errors import MLAssetsError
@@ -33,6 +35,8 @@ for command in (
     as_of,
     reproduce,
     serve,
+    score_stream,
+    verify_skew,
     containerize,
     report,
 ):

@@ -40,7 +40,7 @@ def materialize(
         message = f"There is no job {job!r}. {nearest(job, JOBS)}"
         raise DeclarationError(message)
     with open_runner(problem) as runner:
-        window = _window(whole_history(runner.declared), runner.declared.problem, start, end)
+        window = asked_window(whole_history(runner.declared), runner.declared.problem, start, end)
         console.print(
             f"{problem}: {job}, {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"
         )
@@ -139,9 +139,14 @@ def serve(
         console.print("stopped; all answered requests are in the prediction log.")
 
 
-def _window(
+def asked_window(
     history: Window, problem: ProblemDeclaration, start: datetime | None, end: datetime | None
 ) -> Window:
+    """Return the whole partitions from ``start`` to ``end``.
+
+    Raises:
+        DeclarationError: If there is none.
+    """
     every = problem.partitions.every
     first = floor(_utc(start), every) if start else history.start
     last = history.end

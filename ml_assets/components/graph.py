@@ -52,6 +52,7 @@ from ml_assets.checks.no_file_set_aside import no_file_set_aside
 from ml_assets.checks.no_leaking_column import no_leaking_column
 from ml_assets.checks.no_long_gap import no_long_gap
 from ml_assets.checks.one_row_per_validated_row import one_row_per_validated_row
+from ml_assets.checks.served_features_equal_batch import served_features_equal_batch
 from ml_assets.checks.volume_as_usual import volume_as_usual
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.label_tables import labels_stream
@@ -68,6 +69,7 @@ CHECKS = (
     lookback_is_long_enough,
     no_leaking_column,
     history_is_unbroken,
+    served_features_equal_batch,
     drift_is_quiet,
 )
 

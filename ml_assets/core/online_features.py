@@ -11,9 +11,9 @@ So requests share one run of the SQL where each happened after the one before it
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import numpy as np
@@ -39,6 +39,9 @@ from ml_assets.core.release import (
 from ml_assets.core.request_schema import EVENT_TIME, MAX_FAULTS, Fault, Refused, RequestRows
 
 MICROSECOND = timedelta(microseconds=1)
+Outcome = TypeVar("Outcome")
+# Gives an outcome for each request's features; those of a refused request are its refusal.
+Answer = Callable[[Sequence[FeatureValues | Refused]], Sequence[Outcome | Refused]]
 
 
 class OnlineFeatures:
@@ -119,30 +122,27 @@ class OnlineFeatures:
         )
 
     def compute(
-        self, requests: Sequence[RequestRows], *, remember: bool
-    ) -> list[FeatureValues | Refused]:
-        """Return the features of each request, as if they came one after the other.
+        self, requests: Sequence[RequestRows], answer: Answer[Outcome], *, remember: bool
+    ) -> list[Outcome | Refused]:
+        """Return the answer to each request's features, as if they came one after the other.
 
         Args:
             requests: Rows of each request.
-            remember: Whether rows stay in the history. A row with the identity of an earlier one
-                replaces it. Rows on which features.sql fails are not kept.
-
-        Returns:
-            For each request its features in the order of its rows, or why it has none.
+            answer: Gives an outcome for each of some features, in the order of their rows; a
+                refusal is one too.
+            remember: Whether the rows of answered requests stay in the history. A row with the
+                identity of an earlier one replaces it. A refused request leaves no trace.
         """
-        found: list[FeatureValues | Refused] = []
-        for group in self._groups(requests, remember=remember):
-            try:
-                found += self._computed(group, remember=remember)
-            except FeatureSqlError:
-                # The rows of one request must not fail those of another.
-                found += [self._computed_alone(rows, remember=remember) for rows in group]
-        return found
+        return [
+            outcome
+            for group in self._groups(requests, remember=remember)
+            for outcome in self._answered(group, answer, remember=remember)
+        ]
 
-    def adopt(self, older: "OnlineFeatures") -> None:
-        """Take over the rows that requests have brought to an older release."""
-        self.recent.adopt(older.recent)
+    def recall(self, rows: RequestRows, *, own: Sequence[bool]) -> None:
+        """Take in rows that requests have brought before; see :meth:`RecentRows.recall`."""
+        if self._looks_back:
+            self.recent.recall(rows, own=own)
 
     def close(self) -> None:
         """Free the memory."""
@@ -187,38 +187,42 @@ class OnlineFeatures:
             group.append(rows)
         yield group
 
-    def _computed_alone(self, rows: RequestRows, *, remember: bool) -> FeatureValues | Refused:
+    def _answered(
+        self, group: Sequence[RequestRows], answer: Answer[Outcome], *, remember: bool
+    ) -> Sequence[Outcome | Refused]:
         try:
-            return self._computed([rows], remember=remember)[0]
+            outcomes = self._attempt(group, answer, remember=remember)
         except FeatureSqlError:
-            # The golden rows have shown that the SQL runs: these values are the cause. The
-            # engine's text is left out, for it may name values of other rows.
-            message = "The features of these rows cannot be computed: a value leads out of range."
-            return Refused(422, (Fault(None, None, "features", message),))
+            if len(group) == 1:
+                # The golden rows have shown that the SQL runs: these values are the cause. The
+                # engine's text is left out, for it may name values of other rows.
+                text = "The features of these rows cannot be computed: a value leads out of range."
+                return [Refused(422, (Fault(None, None, "features", text),))]
+        else:
+            if len(group) == 1 or not self._stores(remember) or not _any_refused(outcomes):
+                return outcomes
+        # The rows of one request must neither fail nor reach those of another.
+        return [
+            outcome
+            for rows in group
+            for outcome in self._answered([rows], answer, remember=remember)
+        ]
 
-    def _computed(
-        self, group: Sequence[RequestRows], *, remember: bool
-    ) -> list[FeatureValues | Refused]:
+    def _attempt(
+        self, group: Sequence[RequestRows], answer: Answer[Outcome], *, remember: bool
+    ) -> Sequence[Outcome | Refused]:
+        """Return the outcomes of a group, which is remembered if no request is refused."""
         self.recent.asked.hold(group)
         if self._by_row:
             columns = self._run(self._by_row)
             values = self.names.values(columns, sum(len(rows) for rows in group))
-            return _split(values, group)
-        columns = self._run_with_history(group, remember=remember)
-        return self._in_order(columns, group)
-
-    def _run_with_history(
-        self, group: Sequence[RequestRows], *, remember: bool
-    ) -> dict[str, np.ndarray]:
-        oldest = min(min(rows.event_times) for rows in group)
-        newest = max(max(rows.event_times) for rows in group)
-        window = (oldest - self.reach.rows, newest + MICROSECOND, oldest - self.reach.labels)
+            return answer(_split(values, group))
         kept = False
         self._connection.begin()
         try:
-            self.recent.store(oldest=microseconds(oldest), newest=microseconds(newest))
-            columns = self._run(self._by_window, *map(literal, window))
-            kept = remember and self._looks_back
+            columns = self._run_with_history(group)
+            outcomes = answer(self._in_order(columns, group))
+            kept = self._stores(remember) and not _any_refused(outcomes)
         finally:
             if kept:
                 self._connection.commit()
@@ -226,7 +230,17 @@ class OnlineFeatures:
                 self._connection.rollback()
         if kept:
             self.recent.forget(sum(len(rows) for rows in group))
-        return columns
+        return outcomes
+
+    def _stores(self, remember: bool) -> bool:
+        return remember and self._looks_back
+
+    def _run_with_history(self, group: Sequence[RequestRows]) -> dict[str, np.ndarray]:
+        oldest = min(min(rows.event_times) for rows in group)
+        newest = max(max(rows.event_times) for rows in group)
+        window = (oldest - self.reach.rows, newest + MICROSECOND, oldest - self.reach.labels)
+        self.recent.store(oldest=microseconds(oldest), newest=microseconds(newest))
+        return self._run(self._by_window, *map(literal, window))
 
     def _run(self, prepared: Prepared, *parameters: str) -> dict[str, np.ndarray]:
         try:
@@ -265,6 +279,10 @@ class OnlineFeatures:
             faults = [Fault(n, None, "features", text) for n in absent[:MAX_FAULTS]]
             return Refused(422, tuple(faults))
         return values.rows([place[name] for name in asked])
+
+
+def _any_refused(outcomes: Sequence[object]) -> bool:
+    return any(isinstance(outcome, Refused) for outcome in outcomes)
 
 
 def contract_of(files: Mapping[str, bytes]) -> Contract:

@@ -52,8 +52,9 @@ class Compiled:
     def predict(self, inputs: FeatureValues) -> Answer:
         """Return the answer to each row."""
         texts = [column.tolist() for column in inputs.texts]
-        past_labels = [column.tolist() for column in inputs.past_labels]
-        return self.model.predict(inputs.numbers, texts, past_labels)
+        # A release has the columns of all baselines; a model reads its own, or none.
+        further = [inputs[name].tolist() for name in self.model.extra]
+        return self.model.predict(inputs.numbers, texts, further)
 
 
 def load_model(files: Mapping[str, bytes], task: Task) -> Model:

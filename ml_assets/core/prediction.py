@@ -97,11 +97,7 @@ class Predictor:
             requests: Decoded rows of each request.
             remember: Whether later requests see the rows as history.
         """
-        found = self.features.compute(requests, remember=remember)
-        outcomes = [self._in_range(one) if isinstance(one, FeatureValues) else one for one in found]
-        accepted = [one for one in outcomes if isinstance(one, FeatureValues)]
-        answers = iter(self._ask(accepted) if accepted else ())
-        return [next(answers) if isinstance(one, FeatureValues) else one for one in outcomes]
+        return self.features.compute(requests, self._answers, remember=remember)
 
     def prove(self) -> None:
         """Ask the golden rows, one by one and together, and leave no trace of them.
@@ -115,13 +111,15 @@ class Predictor:
         for start in range(0, len(golden.rows), self.release.max_rows):
             self._prove(golden.rows[start : start + self.release.max_rows], first=start)
 
-    def adopt(self, older: "Predictor") -> None:
-        """Take over the recent rows that an older release was asked about."""
-        self.features.adopt(older.features)
-
     def close(self) -> None:
         """Free the memory of the history."""
         self.features.close()
+
+    def _answers(self, found: Sequence[FeatureValues | Refused]) -> list[Answers | Refused]:
+        outcomes = [self._in_range(one) if isinstance(one, FeatureValues) else one for one in found]
+        accepted = [one for one in outcomes if isinstance(one, FeatureValues)]
+        answers = iter(self._ask(accepted) if accepted else ())
+        return [next(answers) if isinstance(one, FeatureValues) else one for one in outcomes]
 
     def _ask(self, accepted: Sequence[FeatureValues]) -> list[Answers | Refused]:
         """Ask the model once for the rows of several requests."""

@@ -1,6 +1,6 @@
 """The rows that features may look back on: those of the release, and those of recent requests."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import count
 
@@ -14,12 +14,19 @@ from ml_assets.core.feature_query import interval, quoted
 from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS
 from ml_assets.core.prepared import Prepared
 from ml_assets.core.release import HISTORY_FILE
-from ml_assets.core.request_schema import EVENT_TIME
+from ml_assets.core.request_schema import EVENT_TIME, RequestRows
 
 ASKED = "asked"
 STORED = "stored_rows"
 # Number of the run that brought a row; NULL for rows of the release.
 ARRIVAL = "_arrival"
+# Number of rows that came under an older revision.
+RECALLED = -1
+# Rows are kept for so many lookbacks: one for the features, one for rows that come late.
+KEPT_LOOKBACKS = 2
+# Rows in memory at most, of one entity and in all, however long the lookback is.
+MOST_ROWS_OF_ENTITY = 100_000
+MOST_ROWS = 1_000_000
 # Rows that requests may add before those out of reach are dropped: each drop copies the table.
 ROWS_BEFORE_FORGETTING = 4096
 
@@ -31,7 +38,8 @@ class RecentRows:
         connection: Where the tables are created; ``asked`` is registered there too.
         contract: Columns of a request.
         identity: Columns that name one row.
-        reach: How far back a row may look; rows out of reach are forgotten.
+        reach: How far back a row may look; a row that comes late by no more than this finds its
+            whole past, older rows are forgotten.
         history: Validated rows as a table: keys, ``event_time``, ``known_at``, the contract.
         labels: Past labels.
         references: Reference tables by name.
@@ -103,32 +111,47 @@ class RecentRows:
         self._connection.execute(
             f"DELETE FROM {STORED} WHERE {EVENT_TIME} < "
             f"(SELECT quantile_disc({EVENT_TIME}, 0.5) FROM {STORED} "
-            f"WHERE {ARRIVAL} > {self._forgot_at}) - {interval(self._reach)}"
+            f"WHERE {ARRIVAL} > {self._forgot_at}) - {interval(KEPT_LOOKBACKS * self._reach)}"
         )
         self._forgot_at, self._fresh_rows = self._arrival, 0
+        if len(self) > MOST_ROWS_OF_ENTITY:
+            self._drop_oldest()
 
-    def adopt(self, older: "RecentRows") -> None:
-        """Take over the rows that requests have brought to an older release.
+    def recall(self, rows: RequestRows, *, own: Sequence[bool]) -> None:
+        """Take in rows that requests have brought before, as the log holds them.
 
-        Rows that are here already stay as they are.
+        Args:
+            rows: The rows in the order in which they came; of an identity the last one counts.
+            own: Whether this release answered the row, under its present revision: it replaces a
+                row of the release then. A row that came before never does.
         """
-        if older.identity != self.identity:
-            return  # the rows speak of other entities
-        self._connection.register("brought", older.brought(self.asked.schema))
+        self.asked.hold([rows])
+        identity = ", ".join(map(quoted, self.identity))
+        known = "" if "known_at" in self.asked.schema.names else f", {EVENT_TIME} AS known_at"
+        self._connection.register("flags", pa.table({"_own": list(own)}))
+        self._connection.begin()
         self._connection.execute(
-            f"INSERT INTO {STORED} BY NAME SELECT b.*, 0 AS {ARRIVAL} FROM brought AS b "
-            f"ANTI JOIN {STORED} AS s ON {self._same('s', 'b')}"
+            f"CREATE TEMP TABLE recalled AS SELECT *{known} FROM {ASKED} POSITIONAL JOIN flags"
         )
-        self._connection.unregister("brought")
+        for flag, replaced in (("_own", "true"), ("NOT _own", f"s.{ARRIVAL} = {RECALLED}")):
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE newest AS SELECT * EXCLUDE (_own) FROM recalled "
+                f"WHERE {flag} QUALIFY row_number() OVER "
+                f"(PARTITION BY {identity} ORDER BY rowid DESC) = 1"
+            )
+            self._connection.execute(
+                f"DELETE FROM {STORED} AS s USING newest AS n "
+                f"WHERE {self._same('s', 'n')} AND {replaced}"
+            )
+            self._connection.execute(
+                f"INSERT INTO {STORED} BY NAME SELECT n.*, "
+                f"{self._arrival if flag == '_own' else RECALLED} AS {ARRIVAL} FROM newest AS n "
+                f"ANTI JOIN {STORED} AS s ON {self._same('s', 'n')}"
+            )
+        self._connection.execute("DROP TABLE recalled; DROP TABLE newest")
+        self._connection.commit()
+        self._connection.unregister("flags")
         self._newest = self._newest_stored()
-
-    def brought(self, schema: pa.Schema) -> pa.Table:
-        """Return the rows that requests have brought, in the columns shared with ``schema``."""
-        shared = [name for name in self.asked.schema.names if name in schema.names]
-        names = ", ".join(quoted(name) for name in dict.fromkeys([*shared, "known_at"]))
-        return self._connection.sql(
-            f"SELECT {names} FROM {STORED} WHERE {ARRIVAL} IS NOT NULL"
-        ).to_arrow_table()
 
     def __len__(self) -> int:
         ((rows,),) = self._connection.execute(f"SELECT count(*) FROM {STORED}").fetchall()
@@ -152,6 +175,16 @@ class RecentRows:
         self._load(STORED, history, ", ".join(columns))
         self._connection.execute(
             f"CREATE VIEW {ALL_ROWS} AS SELECT * EXCLUDE ({ARRIVAL}) FROM {STORED}"
+        )
+
+    def _drop_oldest(self) -> None:
+        """Keep memory bounded, whatever comes: the oldest rows go first."""
+        keys = ", ".join(quoted(name) for name in self.identity if name != EVENT_TIME)
+        per_entity = f"row_number() OVER (PARTITION BY {keys or 'NULL'} ORDER BY {EVENT_TIME} DESC)"
+        self._connection.execute(
+            f"DELETE FROM {STORED} WHERE rowid IN (SELECT rowid FROM {STORED} "
+            f"QUALIFY {per_entity} > {MOST_ROWS_OF_ENTITY} "
+            f"OR row_number() OVER (ORDER BY {EVENT_TIME} DESC) > {MOST_ROWS})"
         )
 
     def _load(self, name: str, table: pa.Table, columns: str) -> None:

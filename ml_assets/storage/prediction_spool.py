@@ -77,6 +77,27 @@ def hours(spool: Path, problem: str) -> list[SpoolHour]:
 def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str) -> None:
     """Create a view over segments: one row for each row and version that was asked, each once.
 
+    A request that was sent again under its old name counts as its last answer.
+
+    Args:
+        connection: Where the view goes.
+        files: Segments.
+        name: Name of the view; its columns are ``FIELDS``.
+
+    Raises:
+        ArtefactError: If a segment holds a line that is damaged.
+    """
+    every = f"every_{name}"
+    read_all(connection, files, every)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {quoted(every)} "
+        'QUALIFY row_number() OVER (PARTITION BY request_id, "row", variant ORDER BY "at" DESC) = 1'
+    )
+
+
+def read_all(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str) -> None:
+    """Create a view over segments: one row for each line, as often as a row was answered.
+
     A line without its end is one that a server is writing, or was writing when it was killed: no
     one was answered yet, and it is left out.
 
@@ -103,8 +124,7 @@ def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str
     columns = ", ".join(_column(field, kind) for field, kind in FIELDS.items())
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {columns} FROM ({lines}) "
-        "WHERE json IS NOT NULL "
-        'QUALIFY row_number() OVER (PARTITION BY request_id, "row", variant ORDER BY "at" DESC) = 1'
+        "WHERE json IS NOT NULL"
     )
 
 

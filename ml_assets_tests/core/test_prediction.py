@@ -126,14 +126,67 @@ def test_rows_out_of_reach_are_forgotten_but_an_absurd_time_forgets_nothing(pred
     assert ask(predictor, [later]).features["load_before"].tolist() == [40.0]
 
 
-def test_a_newer_release_takes_over_the_recent_rows(files, predictor):
-    ask(predictor, [row(load=11.0)])
+def rows_of(predictor, *given):
+    body = json.dumps({"rows": given}).encode()
+    return predictor.decode(body, now=NOW)
+
+
+def test_rows_that_came_before_are_recalled(files, predictor):
     newer = Predictor(files)
-    newer.adopt(predictor)
+    earlier = rows_of(
+        newer, row(load=11.0), row(load=12.0, event_time=NEXT.isoformat()[:-6] + ".5Z")
+    )
+    newer.features.recall(earlier, own=[False, False])
     later = row(event_time=(NEXT + timedelta(hours=1)).isoformat())
-    assert ask(newer, [later]).features["load_before"].tolist() == [11.0]
-    assert len(newer.features.recent) == len(predictor.features.recent) + 1
+    assert ask(newer, [later]).features["load_before"].tolist() == [12.0]
+    assert len(newer.features.recent) == len(predictor.features.recent) + 3
     newer.close()
+
+
+@pytest.mark.parametrize(("own", "expected"), [(True, 11.0), (False, None)])
+def test_a_row_of_an_older_revision_never_replaces_the_history(predictor, own, expected):
+    last = NEXT - timedelta(hours=1)
+    history = make_history()
+    kept = history[(history.pump == "north") & (history.event_time == last)]["load"].item()
+    earlier = rows_of(predictor, row(load=11.0, event_time=last.isoformat()))
+    predictor.features.recall(earlier, own=[own])
+    found = ask(predictor, [row()]).features["load_before"].tolist()
+    assert found == pytest.approx([kept if expected is None else expected], rel=1e-9)
+
+
+def test_of_recalled_rows_the_last_one_counts_in_every_call(predictor):
+    for value in (11.0, 12.0):
+        predictor.features.recall(rows_of(predictor, row(load=value)), own=[False])
+    later = row(event_time=(NEXT + timedelta(hours=1)).isoformat())
+    assert ask(predictor, [later]).features["load_before"].tolist() == [12.0]
+
+
+def test_a_refused_request_leaves_no_trace(files):
+    sql = files[SQL_FILE].replace(b"FROM validated_data", b"FROM validated_data WHERE load <> 5")
+    made = Predictor(seal({**files, SQL_FILE: sql}))
+    before = len(made.features.recent)
+    moments = [(NEXT + timedelta(hours=hour)).isoformat() for hour in range(3)]
+    requests = [
+        rows_of(made, row(load=11.0, event_time=moments[0])),
+        rows_of(made, row(load=77.0, event_time=moments[1]), row(pump="south", load=5.0)),
+        rows_of(made, row(load=13.0, event_time=moments[2])),
+    ]
+    first, refused, last = made.predict_all(requests)
+    assert isinstance(refused, Refused)
+    assert isinstance(first, Answers)
+    assert last.features["load_before"].tolist() == [11.0]
+    assert len(made.features.recent) == before + 2
+    made.close()
+
+
+def test_memory_is_bounded_the_oldest_rows_go_first(predictor, monkeypatch):
+    monkeypatch.setattr("ml_assets.core.recent_rows.ROWS_BEFORE_FORGETTING", 1)
+    monkeypatch.setattr("ml_assets.core.recent_rows.MOST_ROWS_OF_ENTITY", 5)
+    monkeypatch.setattr("ml_assets.core.recent_rows.MOST_ROWS", 8)
+    ask(predictor, [row(load=11.0)])
+    assert len(predictor.features.recent) == 8
+    later = row(event_time=(NEXT + timedelta(hours=1)).isoformat())
+    assert ask(predictor, [later]).features["load_before"].tolist() == [11.0]
 
 
 @pytest.mark.parametrize("name", [MODEL_FILE, SQL_FILE, RELEASE_FILE])

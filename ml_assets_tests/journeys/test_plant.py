@@ -1,7 +1,9 @@
 """From the declared plant to a served model, its log, a verdict, a rebuild and a rollback."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import duckdb
 import httpx
 import pytest
@@ -44,10 +46,15 @@ def test_the_loop_from_history_to_a_recorded_decision(plant):
 
     _serve_a_day(plant)
     plant.run("data", Window(HISTORY.end - DAY, PRODUCTION.end))
-    plant.run("monitoring", PRODUCTION)
+    monitored = plant.run("monitoring", PRODUCTION)
+    proof = _proof(monitored)
+    assert proof.passed, proof.metadata["worst"].value
     rows = workspace.lake.read("plant/prediction_log")
     validated = workspace.lake.read("plant/validated_data", where="_date = DATE '2026-01-07'")
     assert len(rows) == len(validated)
+    assert proof.metadata["compared"].value == len(rows)
+    plant.run("scoring", PRODUCTION)
+    assert _predictions(workspace, "predictions") == _predictions(workspace, "prediction_log")
     assert set(rows["version"].to_pylist()) == {first.name}
     verdicts = workspace.lake.read("plant/drift_verdicts").to_pylist()
     assert {row["state"] for row in verdicts} == {"quiet"}
@@ -62,6 +69,37 @@ def test_the_loop_from_history_to_a_recorded_decision(plant):
         rebuilt = rebuild(connection, workspace, declared, first)
     assert rebuilt.equal
     assert rebuilt.rows == first.version.rows
+
+    _edit_a_logged_feature(workspace)
+    proof = _proof(plant.run("monitoring", PRODUCTION, assets=["prediction_log"]))
+    assert not proof.passed
+    assert proof.severity == dg.AssetCheckSeverity.ERROR
+    assert proof.metadata["different_by_column"].value == {"amplitude_recent_mm": 1}
+    assert "amplitude_recent_mm" in proof.metadata["worst"].value
+
+
+def _proof(result):
+    (proof,) = [
+        check
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "served_features_equal_batch"
+    ]
+    return proof
+
+
+def _edit_a_logged_feature(workspace):
+    path = next(workspace.spool.rglob("*.jsonl"))
+    first, *others = path.read_bytes().splitlines(keepends=True)
+    line = json.loads(first)
+    line["features"]["amplitude_recent_mm"] += 1e-6
+    path.write_bytes(b"".join([json.dumps(line).encode(), b"\n", *others]))
+
+
+def _predictions(workspace, table):
+    """Return what was said of each row of the day, by its identity."""
+    found = workspace.lake.read(f"plant/{table}", where="_date = DATE '2026-01-07'").to_pylist()
+    assert found
+    return {(row["rig"], row["event_time"]): row["prediction"] for row in found}
 
 
 def _serve_a_day(plant):
