@@ -11,7 +11,7 @@ import pandas as pd
 
 from ml_assets.core.errors import ArtefactError, FeatureSqlError
 from ml_assets.core.feature_query import literal, quoted
-from ml_assets.core.release import RELEASE_FILE, Release
+from ml_assets.core.release import RELEASE_FILE, Release, verify_manifest
 from ml_assets.core.replay import ARRIVAL, Replay
 from ml_assets.core.skew import SkewReport
 from ml_assets.core.skew_comparison import compare
@@ -71,13 +71,15 @@ def release_of(workspace: Workspace, problem: str, version: str) -> dict[str, by
         return f"the ledger names no release of version {version}"
     try:
         folder = workspace.artefacts.folder(releases[-1])
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+        verify_manifest(files, digest=releases[-1])
     except ArtefactError:
         return f"the release of version {version} is gone or damaged"
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    return files
 
 
 def _release(files: Files) -> Release:
