@@ -12,6 +12,9 @@ from ml_assets.core.window import Window, floor
 from ml_assets.storage.declared import DeclaredProblem
 
 KEY_FORMATS = {"hour": "%Y-%m-%d-%H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m-%d"}
+PARTITION = "dagster/partition"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
 CRONS = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 1", "month": "0 0 1 * *"}
 # "Everything before", about 55 years or more: partitions that do not exist are allowed.
 ALL_BEFORE = {"hour": 480_000, "day": 20_000, "week": 2_900, "month": 660}
@@ -29,13 +32,27 @@ def partitions_of(problem: Problem) -> dg.TimeWindowPartitionsDefinition:
     )
 
 
-def window_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Window:
+def window_of(context: dg.AssetExecutionContext) -> Window:
     """Return the event time that a run covers: one partition, or a range of them."""
-    if isinstance(context, dg.AssetCheckExecutionContext):
-        bounds = context.op_execution_context.partition_time_window
-    else:
-        bounds = context.partition_time_window
+    bounds = context.partition_time_window
     return Window(plain_utc(bounds.start), plain_utc(bounds.end))
+
+
+def window_of_run(problem: Problem, tags: Mapping[str, str]) -> Window:
+    """Return the event time that a run asks for by its tags; all partitions where it asks for none.
+
+    Raises:
+        DagsterInvariantViolationError: If the problem has no partition yet.
+    """
+    keys = partitions_of(problem)
+    first, last = keys.get_first_partition_key(), keys.get_last_partition_key()
+    first = tags.get(PARTITION, tags.get(RANGE_START, first))
+    last = tags.get(PARTITION, tags.get(RANGE_END, last))
+    if first is None or last is None:
+        message = f"{problem.name} has no partition yet: partitions.start is in the future."
+        raise dg.DagsterInvariantViolationError(message)
+    start, end = (keys.time_window_for_partition_key(key) for key in (first, last))
+    return Window(plain_utc(start.start), plain_utc(end.end))
 
 
 def plain_utc(moment: datetime) -> datetime:

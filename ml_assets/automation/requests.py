@@ -4,12 +4,9 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from ml_assets.assets.stage import KEY_FORMATS, partitions_of, plain_utc
+from ml_assets.assets.stage import KEY_FORMATS, RANGE_END, RANGE_START, partitions_of, plain_utc
 from ml_assets.core.window import Window, cut
 from ml_assets.storage.declared import DeclaredProblem
-
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
 
 
 def range_tags(declared: DeclaredProblem, window: Window) -> dict[str, str]:

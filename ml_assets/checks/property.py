@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
-from ml_assets.assets.stage import key_of, partitions_of, window_of
+from ml_assets.assets.stage import key_of, window_of_run
 from ml_assets.core.window import Window
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
@@ -20,7 +20,9 @@ Property = Callable[[DeclaredProblem], dg.AssetChecksDefinition]
 def asset_property(
     declared: DeclaredProblem, asset: str, of: Property, judge: Judge, *, blocking: bool = False
 ) -> dg.AssetChecksDefinition:
-    """Return the check that ``judge`` carries out on each run of ``asset``.
+    """Return the check that ``judge`` carries out on each run of ``asset``, over all it asks for.
+
+    The check itself has no partitions: of a range, Dagster would show each of them as skipped.
 
     Args:
         declared: The problem.
@@ -35,7 +37,6 @@ def asset_property(
         name=of.__name__,
         description=cleandoc(of.__doc__ or ""),
         blocking=blocking,
-        partitions_def=partitions_of(declared.problem),
     )
     def _check(
         context: dg.AssetCheckExecutionContext,
@@ -43,7 +44,8 @@ def asset_property(
         duckdb: Engine,
     ) -> dg.AssetCheckResult:
         with duckdb.get_connection() as connection:
-            return judge(connection, workspace, window_of(context))
+            window = window_of_run(declared.problem, context.run.tags)
+            return judge(connection, workspace, window)
 
     return _check
 

@@ -74,12 +74,11 @@ CHECKS = (
 )
 
 
-# Used knowingly, with dagster<1.14 pinned: nothing stable runs a range at once, depends on all that
-# came before, or checks a partition. Any other warning of that kind is shown.
+# Used knowingly, with dagster<1.14 pinned: nothing stable runs a range at once, or depends on all
+# that came before. Any other warning of that kind is shown.
 UNSTABLE = (
     (dg.BetaWarning, "Parameter `backfill_policy`"),
     (dg.BetaWarning, "Parameter `allow_nonexistent_upstream_partitions`"),
-    (dg.PreviewWarning, "Specifying a partitions_def on an AssetCheckSpec"),
 )
 
 
