@@ -184,7 +184,7 @@ class Serving:
         if named.digest == deployment.champion:
             message = f"Version {named.version} is the champion itself."
             raise ServingError(message)
-        # What is heard belongs to the lane's thread; the shadow has a thread and a release of its own.
+        # What is heard belongs to the lane's thread; the shadow has a release of its own.
         load = self._fresh if deployment.mode == "shadow" else self._ready
         predictor = load(named.digest, lambda: read(named.release_folder), deployment.problem)
         check_comparable(champion, predictor, deployment)

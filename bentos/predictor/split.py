@@ -63,7 +63,9 @@ class Split:
         if wanted:
             self._tally.seconds(self.version, self.variant, took)
         return [
-            self._told(one, some, mine, next(found) if any(mine) else None, _Pass(seconds, took, at))
+            self._told(
+                one, some, mine, next(found) if any(mine) else None, _Pass(seconds, took, at)
+            )
             for one, some, mine in zip(asked, keys, routed, strict=True)
         ]
 
