@@ -133,7 +133,7 @@ def test_rows_are_routed_by_the_declared_columns_else_by_the_request(follow, tmp
     assert log_of(tmp_path / "spool")[0]["routing_key"] == '[3,"eco"]'
 
 
-def test_both_histories_see_every_row_whoever_answers(follow, alone, releases):
+def test_both_histories_see_every_row_whoever_answers(follow, alone):
     """A promotion changes nothing: the challenger has seen what the champion answered."""
     pumps = [pump for pump in PUMPS if who(pump, 0.2) == "champion"][:2]
     requests = [[row(pump, 10.0 + n, hour=n)] for n in range(6) for pump in pumps]
@@ -159,7 +159,7 @@ def test_a_wider_share_loads_nothing_anew(follow, serving):
     assert serving.loaded.predictor is before[1]
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """What a version may raise."""
 
 
@@ -173,7 +173,7 @@ def test_the_champion_answers_what_the_challenger_cannot(
     def sometimes(requests, **more):
         if any(rows.columns["load"][0] == 13.0 for rows in requests):
             message = "load is 13.0"
-            raise Broken(message)
+            raise BrokenError(message)
         return sound(requests, **more)
 
     monkeypatch.setattr(predictor, "predict_all", sometimes)
@@ -186,9 +186,9 @@ def test_the_champion_answers_what_the_challenger_cannot(
     lines = [line for line in log_of(tmp_path / "spool") if line["request_id"] == "bad"]
     told = [(line["row"], line["variant"], line["version"], line["error"]) for line in lines]
     assert told == [
-        (0, "challenger", "v2", "Broken"),
+        (0, "challenger", "v2", "BrokenError"),
         (0, "champion", "v1", None),
-        (1, "challenger", "v2", "Broken"),
+        (1, "challenger", "v2", "BrokenError"),
         (1, "champion", "v1", None),
     ]
     assert [line["prediction"] for line in lines if line["variant"] == "challenger"] == [None] * 2
@@ -209,7 +209,7 @@ def test_a_failed_request_does_not_fail_its_neighbours(follow, serving, monkeypa
 
     def never_two(requests, **more):
         if len(requests) > 1:
-            raise Broken
+            raise BrokenError
         return sound(requests, **more)
 
     monkeypatch.setattr(contender.predictor, "predict_all", never_two)
@@ -301,12 +301,14 @@ def test_a_shadow_that_raises_is_logged_as_failed(follow, serving, tmp_path, mon
     shadow = serving.loaded.beside.contender
 
     def broken(*_, **__):
-        raise Broken
+        raise BrokenError
 
     monkeypatch.setattr(shadow.predictor, "predict_all", broken)
     assert answered(serving, row()).version == "v1"
     wait_for(lambda: shadows(tmp_path))
-    assert [(line["prediction"], line["error"]) for line in shadows(tmp_path)] == [(None, "Broken")]
+    assert [(line["prediction"], line["error"]) for line in shadows(tmp_path)] == [
+        (None, "BrokenError")
+    ]
 
 
 def test_a_shadow_that_leaves_the_shadow_has_missed_nothing(follow, alone, serving):
@@ -394,5 +396,5 @@ def test_a_predictor_is_closed_when_nobody_needs_it(follow, serving):
     follow(1, "v1", "v2", mode="ab", share=0.5)
     challenger: Predictor = serving.loaded.beside.contender.predictor
     follow(2, "v1")
-    with pytest.raises(Exception, match="[Cc]losed"):
+    with pytest.raises(Exception, match=r"[Cc]losed"):
         challenger.features.recent.__len__()
