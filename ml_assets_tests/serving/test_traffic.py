@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -11,13 +12,17 @@ from prometheus_client import CollectorRegistry
 from bentos.predictor.body import ARROW_TYPE
 from bentos.predictor.passes import Answered, Request
 from bentos.predictor.serving import Serving
+from bentos.predictor.settings import Settings
 from bentos.predictor.shadow import Shadow
 from bentos.predictor.split import merged
+from bentos.predictor.watcher import Watcher
 from ml_assets.core.errors import ServingError
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.release import CONTRACT_FILE, GOLDEN_FILE, RELEASE_FILE
 from ml_assets.core.request_schema import Refused
 from ml_assets.core.routing import routing_key, variant_for
+from ml_assets_tests.serving.conftest import put
+from ml_assets_tests.serving.entrance import Entrance
 from ml_assets_tests.serving.releases import seal
 from ml_assets_tests.serving.test_serving import asked
 from ml_assets_tests.serving.traffic import Releases, answered, ask, log_of, row
@@ -390,6 +395,64 @@ def test_the_pages_and_the_release_say_who_shares_the_traffic(follow, serving):
     follow(2, "v1", "v2", mode="shadow")
     with asked(serving) as client:
         assert "in the shadow" in client.get("/").text
+
+
+def test_the_figures_tell_versions_and_variants_apart(tmp_path, releases):
+    entrance = Entrance(tmp_path, None)
+    traffic = {"mode": "ab", "share": 0.5}
+    entrance.serving.follow(releases.deployment(1, "v1", "v2", **traffic), releases.read)
+    rows = [row(pump, hour=1) for pump in PUMPS]
+    assert entrance.ask("POST", "/predict", json={"rows": rows}).status_code == 200
+    challenged = sum(who(pump) == "challenger" for pump in PUMPS)
+    lines = entrance.ask("GET", "/metrics").text.splitlines()
+    counted = "ml_assets_variant_rows_total"
+    for line in (
+        f'ml_assets_rows_total{{version="v1"}} {len(PUMPS) - challenged}.0',
+        f'ml_assets_rows_total{{version="v2"}} {challenged}.0',
+        f'{counted}{{outcome="answered",variant="challenger",version="v2"}} {challenged}.0',
+        'ml_assets_variant_seconds_count{variant="champion",version="v1"} 1.0',
+        'ml_assets_variant_seconds_count{variant="challenger",version="v2"} 1.0',
+        'ml_assets_traffic_share{mode="ab",version="v2"} 0.5',
+        "ml_assets_contender_refused 0.0",
+    ):
+        assert line in lines
+    document = entrance.ask("GET", "/openapi.json").json()
+    answer = document["paths"]["/predict"]["post"]["responses"]["200"]["content"]
+    assert "versions" in answer["application/json"]["schema"]["properties"]
+    entrance.serving.follow(releases.deployment(2, "v1", "v1", **traffic), releases.read)
+    text = entrance.ask("GET", "/metrics").text
+    assert "ml_assets_contender_refused 1.0" in text
+    assert 'ml_assets_traffic_share{mode="ab",version="v1"} 0.0' in text
+    entrance.close()
+
+
+def test_the_watcher_tries_a_missing_contender_again_and_complains_once(
+    serving, releases, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr("bentos.predictor.watcher.RETRY_SECONDS", 0.0)
+    asked_for = releases.deployment(1, "v1", "v2", mode="canary", share=1.0)
+    folders = {name: tmp_path / name for name in ("v1", "v2")}
+    put(folders["v1"], releases.files["v1"])
+    deployment = replace(
+        asked_for,
+        release_folder=str(folders["v1"]),
+        challenger=replace(asked_for.challenger, release_folder=str(folders["v2"])),
+    )
+    place = tmp_path / "deployment.json"
+    place.write_text(json.dumps(deployment.to_json()))
+    watcher = Watcher(serving, Settings(place, tmp_path / "spool"))
+    for _ in range(3):
+        watcher.look()
+    told = [one.message for one in caplog.records if "answers alone" in one.message]
+    assert len(told) == 1
+    assert "There is no release folder" in told[0]
+    assert (serving.error, answered(serving, row()).version) == (None, "v1")
+    put(folders["v2"], releases.files["v2"])
+    watcher.look()
+    assert (serving.contender_error, answered(serving, row()).version) == (None, "v2")
+    since = serving.status()["since"]
+    watcher.look()
+    assert serving.status()["since"] == since
 
 
 def test_a_predictor_is_closed_when_nobody_needs_it(follow, serving):
