@@ -155,6 +155,16 @@ def test_both_histories_see_every_row_whoever_answers(follow, alone):
     assert back.answers.predictions == alone("v1", *requests, last)[-1]
 
 
+def test_a_version_looks_back_on_rows_that_the_other_one_answered(follow, alone):
+    serving = follow(1, "v1", "v2", mode="ab", share=0.5, routing_key=("load",))
+    requests = [[row("p0", 7.0 * n, hour=n)] for n in range(12)]
+    found = [answered(serving, *rows) for rows in requests]
+    expected = {version: alone(version, *requests) for version in ("v1", "v2")}
+    assert {one.version for one in found} == {"v1", "v2"}
+    for n, one in enumerate(found):
+        assert one.answers.predictions == expected[one.version][n]
+
+
 def test_a_wider_share_loads_nothing_anew(follow, serving):
     follow(1, "v1", "v2", mode="canary", share=0.1)
     before = (serving.loaded.predictor, serving.loaded.beside.contender.predictor)
