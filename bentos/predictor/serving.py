@@ -173,8 +173,12 @@ class Serving:
 
     def _fresh(self, digest: str, read: Callable[[], Files], problem: str | None) -> Predictor:
         predictor = Predictor(read(), digest=digest)
-        self._check_problem(predictor.release.problem, problem)
-        predictor.prove()
+        try:
+            self._check_problem(predictor.release.problem, problem)
+            predictor.prove()
+        except BaseException:
+            predictor.close()  # it is tried again and again: nothing of it may stay
+            raise
         return predictor
 
     def _contender(
