@@ -34,7 +34,9 @@ def respond(outcome: Outcome, request: Request) -> Response:
     """
     match outcome:
         case Answered():
-            headers = {"x-model-version": outcome.version, REQUEST_ID_HEADER: outcome.request_id}
+            headers = {REQUEST_ID_HEADER: outcome.request_id}
+            if outcome.version is not None:
+                headers["x-model-version"] = outcome.version
             if ARROW_TYPE in request.headers.get("accept", ""):
                 return Response(_arrow(outcome), 200, headers, media_type=ARROW_TYPE)
             return as_json(_content(outcome), headers=headers)
@@ -51,12 +53,14 @@ def respond(outcome: Outcome, request: Request) -> Response:
 
 
 def _content(answered: Answered) -> dict[str, Any]:
-    content = {
+    content: dict[str, Any] = {
         "request_id": answered.request_id,
         "version": answered.version,
         "revision": answered.revision,
         "predictions": answered.answers.predictions,
     }
+    if answered.versions is not None:
+        content["versions"] = answered.versions
     probabilities = named_probabilities(answered.answers)
     return content if probabilities is None else {**content, "probabilities": probabilities}
 
@@ -69,11 +73,11 @@ def _arrow(answered: Answered) -> bytes:
         names = [f"probability_{name}" for name in answers.classes]
         shares = map(list, zip(*answers.probabilities, strict=True))
         columns |= dict(zip(names, shares, strict=True))
-    told = {
-        "request_id": answered.request_id,
-        "version": answered.version,
-        "revision": str(answered.revision),
-    }
+    told = {"request_id": answered.request_id, "revision": str(answered.revision)}
+    if answered.version is not None:
+        told["version"] = answered.version
+    else:
+        columns["version"] = list(answered.versions or ())
     table = pa.table(columns).replace_schema_metadata(told)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:

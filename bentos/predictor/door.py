@@ -125,9 +125,8 @@ class Door:
         measures = self._measures
         measures.requests.labels(path, str(status), visit.version).inc()
         measures.seconds.labels(path, visit.version).observe(seconds)
-        rows = visit.scope.get("state", {}).get("rows", 0)
-        if rows:
-            measures.rows.labels(visit.version).inc(rows)
+        for version, rows in visit.scope.get("state", {}).get("rows", {}).items():
+            measures.rows.labels(version).inc(rows)
         if status < 400 and visit.failure is None:
             return
         method = visit.scope["method"]

@@ -11,10 +11,11 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bentos.predictor.serving import Serving
+from bentos.predictor.tally import NAMESPACE as NAME
+from bentos.predictor.traffic import Beside
 from ml_assets.core.drift_notice import STATES, DriftNotice
 from ml_assets.core.errors import ServingError
 
-NAME = "ml_assets"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -47,6 +48,7 @@ class Measures:
             namespace=NAME,
             registry=self._registry,
         )
+        serving.tally.register(self._registry)
         self._registry.register(_State(serving, drift))
 
     def text(self) -> bytes:
@@ -86,6 +88,7 @@ class _State(Collector):
             names = {"problem": problem, "version": loaded.version, "digest": loaded.digest}
             info.add_metric([], names)
             yield info
+            yield from _traffic(loaded.beside)
         yield from self._told()
 
     def _told(self) -> Iterator[Metric]:
@@ -111,6 +114,22 @@ class _State(Collector):
             effect = GaugeMetricFamily(f"{NAME}_drift_effect", text, labels=["version"])
             effect.add_metric([notice.version], notice.effect)
             yield effect
+
+
+def _traffic(beside: Beside | None) -> Iterator[Metric]:
+    missing = beside is not None and beside.contender is None
+    text = "Whether the version that should share the traffic could not be loaded."
+    yield _gauge("contender_refused", text, missing)
+    if beside is None:
+        return
+    status = beside.status()
+    share = GaugeMetricFamily(
+        f"{NAME}_traffic_share",
+        "Part of the keys that the version beside the champion answers.",
+        labels=["version", "mode"],
+    )
+    share.add_metric([status["version"], status["mode"]], 0.0 if missing else status["share"])
+    yield share
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -89,7 +89,15 @@ def _column(column: Column, schema: RequestSchema) -> dict[str, Any]:
 def _answer_schema(predictor: Predictor) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "request_id": {"type": "string"},
-        "version": {"type": "string"},
+        "version": {
+            "type": ["string", "null"],
+            "description": "Version that answered; null if the rows were answered by several.",
+        },
+        "versions": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Only where several versions answered: which one answered each row.",
+        },
         "revision": {"type": "integer"},
         "predictions": {"type": "array"},
     }

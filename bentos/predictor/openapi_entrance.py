@@ -147,7 +147,17 @@ def _metrics() -> Schema:
 
 
 def _release_example() -> Schema:
-    return {"ready": True, "problem": "plant", "version": "2024-01-01", "revision": 3}
+    traffic = {
+        "mode": "canary",
+        "version": "2024-02-01",
+        "share": 0.1,
+        "experiment": "plant/2024-02-01/3",
+        "routing_key": [],
+        "takes_part": True,
+        "error": None,
+    }
+    served = {"ready": True, "problem": "plant", "version": "2024-01-01", "revision": 3}
+    return {**served, "traffic": traffic, "error": None}
 
 
 def _get(name: str, summary: str, example: Schema) -> Schema:

@@ -50,6 +50,8 @@ def index_page(serving: Serving, url: str) -> str:
     body = json.dumps(row, ensure_ascii=False).replace("'", "'\\''")
     examples = (_CURL.format(url=url, body=body), _PYTHON.format(url=url, rows=[row]))
     state = f"Predicts {release.target} with version {release.version}, revision {loaded.revision}."
+    if loaded.beside is not None:
+        state += f" {loaded.beside.sentence()}"
     if serving.error:
         state += f" A newer deployment could not be served: {serving.error}"
     return _PAGE.format(

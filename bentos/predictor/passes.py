@@ -1,13 +1,16 @@
 """One pass: requests are decoded, computed together, logged in one write, and remembered."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import perf_counter
 from uuid import uuid4
 
 from bentos.predictor.log import PredictionLog, log_lines
 from bentos.predictor.repeats import Repeats, fingerprint
+from bentos.predictor.traffic import Asked, Beside, Contender, Told
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.request_schema import BodyKind, Refused, RequestRows
 
@@ -38,12 +41,14 @@ class Loaded:
         revision: Revision of the deployment that asked for it; 0 for the packed release.
         digest: Name of its files.
         since: When it began to serve.
+        beside: The version that shares its traffic; None if it answers alone.
     """
 
     predictor: Predictor
     revision: int
     digest: str
     since: datetime
+    beside: Beside | None = None
 
     @property
     def version(self) -> str:
@@ -53,12 +58,28 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Answered:
-    """A request that was answered, and is in the log."""
+    """A request that was answered, and is in the log.
+
+    Attributes:
+        request_id: Its name.
+        version: Version that answered; None if its rows were answered by several.
+        revision: Revision of the deployment.
+        answers: What it was told.
+        versions: Who answered each row, where several did.
+    """
 
     request_id: str
-    version: str
+    version: str | None
     revision: int
     answers: Answers
+    versions: tuple[str, ...] | None = None
+
+    @property
+    def rows_by_version(self) -> dict[str, int]:
+        """How many rows each version answered."""
+        if self.version is not None:
+            return {self.version: len(self.answers.predictions)}
+        return Counter(self.versions)
 
 
 @dataclass(frozen=True)
@@ -114,7 +135,12 @@ class Passes:
             self._known(request) or self._decoded(loaded, request.request) for request in requests
         ]
         asked = [rows for rows in outcomes if isinstance(rows, RequestRows)]
+        began = perf_counter()
         found = iter(loaded.predictor.predict_all(asked) if asked else ())
+        if loaded.beside is not None and loaded.beside.contender is not None:
+            seconds = perf_counter() - began
+            pairs = zip(requests, outcomes, strict=True)
+            found = _shared(loaded.beside.contender, pairs, found, seconds, at)
         lines: list[bytes] = []
         done: list[Outcome] = []
         for request, outcome in zip(requests, outcomes, strict=True):
@@ -124,6 +150,10 @@ class Passes:
             answers = next(found)
             if isinstance(answers, Refused):
                 done.append(answers)
+                continue
+            if isinstance(answers, Told):
+                lines.append(answers.lines)
+                done.append(_told(request.request_id, loaded.revision, answers))
                 continue
             answered = Answered(request.request_id, loaded.version, loaded.revision, answers)
             lines.append(
@@ -162,6 +192,36 @@ class Passes:
         """Return the time, later each time: rows without a time happen as they came."""
         self._now = max(datetime.now(UTC), self._now + MICROSECOND)
         return self._now
+
+
+def _shared(
+    contender: Contender,
+    decoded: Iterable[tuple[_Named, Outcome | RequestRows]],
+    found: Iterator[Answers | Refused],
+    seconds: float,
+    at: datetime,
+) -> Iterator[Told | Refused]:
+    """Let the contender take its part of what the champion has computed."""
+    accepted: list[Asked] = []
+    computed: list[Asked | Refused] = []
+    for request, rows in decoded:
+        if not isinstance(rows, RequestRows):
+            continue
+        answers = next(found)
+        if isinstance(answers, Refused):
+            computed.append(answers)
+            continue
+        sent = request.request
+        accepted.append(Asked(request.request_id, sent.body, sent.kind, rows, answers))
+        computed.append(accepted[-1])
+    told = iter(contender.tell(accepted, seconds=seconds, at=at) if accepted else ())
+    return (one if isinstance(one, Refused) else next(told) for one in computed)
+
+
+def _told(request_id: str, revision: int, told: Told) -> Answered:
+    if len(set(told.versions)) == 1:
+        return Answered(request_id, told.versions[0], revision, told.answers)
+    return Answered(request_id, None, revision, told.answers, told.versions)
 
 
 def _named(request: Request) -> _Named:

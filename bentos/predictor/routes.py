@@ -67,7 +67,7 @@ async def _predict(request: Request) -> Response:
         return Response(status_code=CLIENT_CLOSED)  # nobody is there to read it
     outcome = await serving.submit(Asked(body, kind, request_id))
     if isinstance(outcome, Answered):
-        request.state.rows = len(outcome.answers.predictions)
+        request.state.rows = outcome.rows_by_version
     return respond(outcome, request)
 
 

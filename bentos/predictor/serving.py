@@ -1,18 +1,25 @@
-"""The release that answers now, and how it is exchanged while requests go on.
+"""The releases that answer now, and how they are exchanged while requests go on.
+
+Champion, the version beside it, routing and revision are one value, exchanged at once.
 
 All answers are computed in one worker thread. Features and model are one state (the history grows
 with each request), so requests must take turns; and a model that computes for a few milliseconds
 must not keep the event loop from saying that the process is alive.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bentos.predictor.lane import Lane
 from bentos.predictor.passes import Loaded, Outcome, Passes, Request
+from bentos.predictor.shadow import Shadow
+from bentos.predictor.split import Split
+from bentos.predictor.tally import Tally
+from bentos.predictor.traffic import Beside, Contender, check_comparable, contender_of
 from bentos.predictor.warm_start import WarmStart
+from ml_assets.core.deployment import Deployment
 from ml_assets.core.errors import ServingError
 from ml_assets.core.prediction import Predictor
 
@@ -21,6 +28,7 @@ from ml_assets.core.prediction import Predictor
 CAPACITY = 1024
 # Bytes of the bodies of one pass: what is small shares a pass, and nothing waits for many others.
 PASS_BYTES = 1 << 20
+Files = Mapping[str, bytes]
 
 
 class Serving:
@@ -33,6 +41,7 @@ class Serving:
 
     def __init__(self, spool: Path, *, capacity: int = CAPACITY) -> None:
         self.error: str | None = None
+        self.tally = Tally()
         self._spool = spool
         self._loaded: Loaded | None = None
         self._passes: Passes | None = None
@@ -44,6 +53,12 @@ class Serving:
     def loaded(self) -> Loaded | None:
         """The release that answers; None until one has proven itself."""
         return self._loaded
+
+    @property
+    def contender_error(self) -> str | None:
+        """Why the version beside the champion is not there; None if all is well."""
+        beside = None if self._loaded is None else self._loaded.beside
+        return None if beside is None else beside.error
 
     async def submit(self, request: Request) -> Outcome:
         """Return the outcome of a request; an answer is in the log by then.
@@ -77,14 +92,34 @@ class Serving:
                 older revision, or does not answer as it must.
         """
         self._check_revision(revision)
-        predictor = Predictor(files, digest=digest)
-        self._check_problem(predictor.release.problem, problem)
-        predictor.prove()
-        loaded = Loaded(predictor, revision, digest, datetime.now(UTC))
-        memory = WarmStart(self._spool, predictor, revision=revision)
-        memory.recall()
-        # Between two passes: no request sees a part of the exchange, and no row is lost.
-        self.lane.between_passes(lambda: self._exchange(loaded, memory))
+        predictor = self._ready(digest, lambda: files, problem)
+        self._take(Loaded(predictor, revision, digest, datetime.now(UTC)))
+
+    def follow(self, deployment: Deployment, read: Callable[[str], Files]) -> None:
+        """Serve what a deployment names from the next request on: one or two versions.
+
+        What is loaded already goes on as it is. If the version beside the champion cannot be
+        loaded, the champion answers everything.
+
+        Args:
+            deployment: What is asked for.
+            read: Returns the files of a release, from its folder.
+
+        Raises:
+            MLAssetsError: If the champion cannot serve; see :meth:`serve`.
+        """
+        self._check_revision(deployment.revision)
+        champion = self._ready(
+            deployment.champion, lambda: read(deployment.release_folder), deployment.problem
+        )
+        beside = None
+        if deployment.contender is not None:
+            try:
+                beside = Beside(deployment, self._contender(deployment, champion, read))
+            except Exception as error:  # whatever is wrong with it, the champion serves
+                beside = Beside(deployment, None, f"{type(error).__name__}: {error}")
+        now = datetime.now(UTC)
+        self._take(Loaded(champion, deployment.revision, deployment.champion, now, beside))
 
     def status(self) -> dict[str, Any]:
         """Return what ``GET /release`` says."""
@@ -98,19 +133,27 @@ class Serving:
             "revision": loaded.revision,
             "digest": loaded.digest,
             "since": loaded.since.isoformat(),
+            "traffic": None if loaded.beside is None else loaded.beside.status(),
             "error": self.error,
         }
 
     def close(self) -> None:
         """Answer what is queued, then free everything."""
+        contender = _contender_of(self._loaded)
+        if isinstance(contender, Shadow):
+            contender.close(wait=True)  # first, for it may wait for the lane
         self.lane.close()
         if self._passes is not None:
             self._passes.close()
-        if self._loaded is not None:
-            self._loaded.predictor.close()
+        for predictor in _predictors(self._loaded).values():
+            predictor.close()
 
     def _check_revision(self, revision: int) -> None:
-        if self._loaded is not None and revision <= self._loaded.revision:
+        if self._loaded is None:
+            return
+        if revision == self._loaded.revision and self.contender_error is not None:
+            return  # the version beside the champion is tried again
+        if revision <= self._loaded.revision:
             message = (
                 f"Revision {revision} is not newer than revision {self._loaded.revision}, which "
                 "serves. A rollback is a new revision too."
@@ -124,17 +167,102 @@ class Serving:
                 message = f"The release is for problem {found!r}, not for {expected!r}."
                 raise ServingError(message)
 
-    def _exchange(self, loaded: Loaded, memory: WarmStart) -> None:
-        older = self._loaded
+    def _ready(self, digest: str, read: Callable[[], Files], problem: str | None) -> Predictor:
+        """Return a release that has proven itself.
+
+        One that is loaded already goes on if it remembers nothing; what another remembers belongs
+        to its revision, and is taken from the log for the next one.
+        """
+        known = _predictors(self._loaded).get(digest)
+        if known is not None and not known.release.reach.rows:
+            return known
+        return self._fresh(digest, read, problem)
+
+    def _fresh(self, digest: str, read: Callable[[], Files], problem: str | None) -> Predictor:
+        predictor = Predictor(read(), digest=digest)
+        try:
+            self._check_problem(predictor.release.problem, problem)
+            predictor.prove()
+        except BaseException:
+            predictor.close()  # it is tried again and again: nothing of it may stay
+            raise
+        return predictor
+
+    def _contender(
+        self, deployment: Deployment, champion: Predictor, read: Callable[[str], Files]
+    ) -> Contender:
+        named = contender_of(deployment)
+        if named.digest == deployment.champion:
+            message = f"Version {named.version} is the champion itself."
+            raise ServingError(message)
+        # What is heard belongs to the lane's thread; the shadow has a release of its own.
+        load = self._fresh if deployment.mode == "shadow" else self._ready
+        predictor = load(named.digest, lambda: read(named.release_folder), deployment.problem)
+        check_comparable(champion, predictor, deployment)
+        if deployment.mode != "shadow":
+            return Split(deployment, champion, predictor, self.tally)
+        return Shadow(
+            deployment,
+            champion,
+            predictor,
+            self.tally,
+            memory=WarmStart(self._spool, predictor, revision=deployment.revision),
+            spool=self._spool,
+            between_passes=self.lane.between_passes,
+        )
+
+    def _take(self, loaded: Loaded) -> None:
+        memories = self._memories(loaded)
+        for memory in memories:
+            memory.recall()
+        # Between two passes: no request sees a part of the exchange, and no row is lost.
+        self.lane.between_passes(lambda: self._exchange(loaded, memories))
+
+    def _memories(self, loaded: Loaded) -> list[WarmStart]:
+        """Return what fills the memories of the releases that were loaded for this revision."""
+        contender, known = _contender_of(loaded), _predictors(self._loaded).values()
+        memories = [
+            WarmStart(self._spool, predictor, revision=loaded.revision)
+            for predictor in _predictors(loaded).values()
+            if predictor not in known
+        ]
+        return [*memories, contender.memory] if isinstance(contender, Shadow) else memories
+
+    def _exchange(self, loaded: Loaded, memories: Sequence[WarmStart]) -> None:
+        older, known = self._loaded, _predictors(self._loaded)
         if older is None:
             self._passes = Passes(self._spool, loaded.predictor.release.problem)
-        memory.recall()
+        for memory in memories:
+            memory.recall()
+        contender = _contender_of(loaded)
         self._loaded = loaded
-        if older is not None:
-            older.predictor.close()
+        if isinstance(contender, Shadow):
+            contender.start()
+        retired = _contender_of(older)
+        if isinstance(retired, Shadow):
+            retired.close(wait=False)
+        kept = _predictors(loaded).values()
+        for predictor in known.values():
+            if predictor not in kept:
+                predictor.close()
 
     def _answer(self, requests: Sequence[Request]) -> Sequence[Outcome]:
         if self._loaded is None or self._passes is None:
             message = "No release is loaded yet."
             raise ServingError(message)
         return self._passes.answer(self._loaded, requests)
+
+
+def _contender_of(loaded: Loaded | None) -> Contender | None:
+    return None if loaded is None or loaded.beside is None else loaded.beside.contender
+
+
+def _predictors(loaded: Loaded | None) -> dict[str, Predictor]:
+    """Return what the lane's thread computes with, by digest: not the shadow's."""
+    if loaded is None:
+        return {}
+    found = {loaded.digest: loaded.predictor}
+    contender = _contender_of(loaded)
+    if contender is not None and not isinstance(contender, Shadow):
+        found[contender.digest] = contender.predictor
+    return found

@@ -45,6 +45,7 @@ class Watcher:
         self._serving = serving
         self._settings = settings
         self._seen: str | None = None
+        self._missing: str | None = None
         self._retry_at = 0.0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="deployment", daemon=True)
@@ -63,7 +64,8 @@ class Watcher:
         try:
             wanted = self._wanted()
             known = wanted == self._seen
-            if known and (self._serving.error is None or monotonic() < self._retry_at):
+            incomplete = self._serving.error or self._serving.contender_error
+            if known and (incomplete is None or monotonic() < self._retry_at):
                 return
             self._seen = wanted
             self._serve(wanted)
@@ -77,6 +79,15 @@ class Watcher:
             self._retry_at = monotonic() + RETRY_SECONDS
         else:
             self._serving.error = None
+            self._tell_contender(self._serving.contender_error)
+
+    def _tell_contender(self, failure: str | None) -> None:
+        """Say once why the version beside the champion is missing; it is tried again later."""
+        if failure is not None:
+            self._retry_at = monotonic() + RETRY_SECONDS
+            if failure != self._missing:
+                logger.error("The champion answers alone: %s", failure)
+        self._missing = failure
 
     def _wanted(self) -> str:
         """Return the text of the deployment; without one, the packed release's manifest."""
@@ -94,13 +105,7 @@ class Watcher:
             self._serving.serve(files, digest=digest_of(files), revision=0)
             return
         deployment = Deployment.from_json(json.loads(wanted))
-        files = read_folder(Path(deployment.release_folder))
-        self._serving.serve(
-            files,
-            digest=deployment.champion,
-            revision=deployment.revision,
-            problem=deployment.problem,
-        )
+        self._serving.follow(deployment, lambda folder: read_folder(Path(folder)))
 
     def _follow(self) -> None:
         self.look()

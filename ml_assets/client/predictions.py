@@ -17,14 +17,14 @@ class Answer:
 
     Attributes:
         request_id: Name of the request, by which feedback is given.
-        version: Version of the model that answered.
+        versions: For each row the version of the model that answered it.
         revision: Revision of the deployment; 0 where the server's packed release answers.
         predictions: One a row, in the order of the rows.
         probabilities: For each row the probability of each class; None for numbers.
     """
 
     request_id: str
-    version: str
+    versions: tuple[str, ...]
     revision: int
     predictions: tuple[Any, ...]
     probabilities: tuple[Mapping[str, float], ...] | None
@@ -56,9 +56,15 @@ class Predictions(Sequence[Any]):
         """Version of the model that answered.
 
         Raises:
-            ClientError: If a promotion came in between and two versions answered.
+            ClientError: If several versions answered: they share traffic, or a promotion came in
+                between.
         """
-        return self._one("version", [answer.version for answer in self.answers])
+        return self._one("version", self.versions)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """For each row the version of the model that answered it."""
+        return tuple(version for answer in self.answers for version in answer.versions)
 
     @property
     def request_id(self) -> str:
@@ -79,7 +85,7 @@ class Predictions(Sequence[Any]):
         for name in (self.probabilities or ({},))[0]:
             frame[f"probability_{name}"] = [row[name] for row in self.probabilities or ()]
         rows = [(answer, row) for answer in self.answers for row in range(len(answer.predictions))]
-        frame["version"] = [answer.version for answer, _ in rows]
+        frame["version"] = list(self.versions)
         frame["revision"] = [answer.revision for answer, _ in rows]
         frame["request_id"] = [answer.request_id for answer, _ in rows]
         frame["row"] = [row for _, row in rows]
@@ -113,6 +119,7 @@ class ServedRelease:
         digest: Name of the release's files.
         since: When it began to serve.
         error: Why a newer release is not served; None if all is well.
+        traffic: The version beside it and how it takes part; None if there is none.
     """
 
     ready: bool
@@ -122,3 +129,4 @@ class ServedRelease:
     digest: str | None = None
     since: datetime | None = None
     error: str | None = None
+    traffic: Mapping[str, Any] | None = None

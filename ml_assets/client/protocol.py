@@ -196,7 +196,7 @@ def _answer(response: httpx.Response, *, request_id: str, rows: int) -> Answer:
         shares = content.get("probabilities")
         answer = Answer(
             request_id=content["request_id"],
-            version=content["version"],
+            versions=tuple(content.get("versions") or [content["version"]] * rows),
             revision=content["revision"],
             predictions=tuple(content["predictions"]),
             probabilities=None if shares is None else tuple(shares),
@@ -207,7 +207,8 @@ def _answer(response: httpx.Response, *, request_id: str, rows: int) -> Answer:
             reason, status=response.status_code, request_id=request_id
         ) from error
     found = len(answer.predictions)
-    if found != rows or (answer.probabilities is not None and len(answer.probabilities) != rows):
+    others = (answer.versions, answer.predictions, answer.probabilities)
+    if any(values is not None and len(values) != rows for values in others):
         reason = f"it has {found} predictions for {rows} rows"
         raise UnexpectedAnswer(reason, status=response.status_code, request_id=request_id)
     return answer

@@ -120,6 +120,10 @@ def _split(
     frame = connection.execute(
         "SELECT event_time, truth, prediction, who = 'challenger' AS challenger, "
         f"coalesce(routing_key, request_id) AS key FROM {_labelled(declared, until)} "
+        # Where the challenger failed the champion stood in. Such a row may be a hard one: it must
+        # not count against the champion alone. The guard rail counts the failure.
+        "ANTI JOIN (SELECT request_id, \"row\" FROM stage WHERE who = 'challenger' "
+        'AND prediction IS NULL) USING (request_id, "row") '
         "WHERE who IN ('champion', 'challenger') ORDER BY event_time, request_id, \"row\""
     ).df()
     return SplitRows(

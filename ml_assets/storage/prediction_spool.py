@@ -35,11 +35,11 @@ LARGEST_LINE = 64 * 1024 * 1024
 
 @dataclass(frozen=True, order=True)
 class SpoolHour:
-    """The segments that all servers of one version wrote in one hour.
+    """The segments that all servers of one version wrote in one hour, a challenger's lines with it.
 
     Attributes:
         hour: Start of the hour, in UTC, by the servers' clock.
-        version: Version that answered.
+        version: The champion, or the shadow.
         files: The segments.
     """
 

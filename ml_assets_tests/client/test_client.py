@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from starlette.applications import Starlette
 
+from bentos.predictor.routes import install
+from bentos.predictor.serving import Serving
 from ml_assets.client import (
     AsyncClient,
     Client,
@@ -23,7 +26,9 @@ from ml_assets.client import (
 )
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.release import GOLDEN_FILE, digest_of
-from ml_assets_tests.client.conftest import served
+from ml_assets_tests.client.conftest import listening, served
+from ml_assets_tests.serving.releases import make_release
+from ml_assets_tests.serving.traffic import Releases
 
 ROW = {"pump": "north", "load": 40.0, "starts": 3}
 SOON = Retry(attempts=2, base=0.0)
@@ -98,6 +103,23 @@ def test_a_cut_frame_is_answered_as_one_request_would_be(release_files, tmp_path
         with served(release_files, spool) as address, Client(address, max_rows=most) as client:
             answers.append(client.predict(frame).predictions)
     assert answers[0] == answers[1]
+
+
+def test_rows_that_two_versions_answered_name_theirs(release_files, tmp_path):
+    releases = Releases(release_files, make_release(version="v2", seed=2))
+    traffic = {"mode": "ab", "share": 0.5}
+    serving = Serving(tmp_path / "spool")
+    serving.follow(releases.deployment(1, "v1", "v2", **traffic), releases.read)
+    app = Starlette()
+    install(app, serving)
+    with listening(app) as url, Client(url) as client:
+        found = client.predict([{"pump": f"p{n}", "load": 1.0, "starts": 1} for n in range(40)])
+        assert set(found.versions) == set(found.to_frame()["version"]) == {"v1", "v2"}
+        assert len(found.versions) == 40
+        with pytest.raises(ClientError, match="see `answers`"):
+            _ = found.version
+        assert client.release().traffic["version"] == "v2"
+    serving.close()
 
 
 def test_several_requests_have_no_one_name(client):

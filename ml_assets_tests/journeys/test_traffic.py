@@ -104,7 +104,6 @@ class Town:
             noise = {name: error * generator.normal(size=METERS) for name, error in errors.items()}
             champion = deployment.champion_version
             plain = [{"prediction": number} for number in 10 + noise[champion]]
-            self._log("champion", champion, asked, plain, heard)
             beside = deployment.contender
             if beside is not None:
                 variant = "shadow" if deployment.shadow else "challenger"
@@ -114,14 +113,18 @@ class Town:
                     for key, number in zip(keys, 10 + noise[beside.version], strict=True)
                 ]
                 self._log(variant, beside.version, asked, more, who)
+                heard = [
+                    "champion" if fields["error"] else one
+                    for fields, one in zip(more, heard, strict=True)
+                ]
+            self._log("champion", champion, asked, plain, heard)
 
     def _log(self, variant, version, asked, fields, who):
         at = asked.event_times[0]
-        loads = np.array(asked.columns["load"], dtype=float)[:, None]
-        features = FeatureValues(("load",), loads, (), ())
+        loads = np.array(asked.columns["load"])
         lines = log_lines(
             asked,
-            Answers([0.0] * METERS, None, (), features),
+            Answers([0.0] * METERS, None, (), FeatureValues(("load",), loads[:, None], (), ())),
             request_id=f"{at:%dT%H}",
             version=version,
             revision=self.deployment.revision,
@@ -342,6 +345,20 @@ def test_without_declared_traffic_a_version_serves_at_once(town):
     assert town.events == ["promoted"]
     assert town.deployment.champion_version == town.challenger
     assert town.report(0)["experiment"] == "none runs"
+
+
+def test_a_row_that_the_challenger_failed_speaks_for_neither_version(town):
+    """The champion answered it, for a key of the challenger's, and only because it was hard."""
+    town = town(promotion="canary", steps=STEPS)
+    town.bring_in()
+    town.answer(0, errors(town, 0.4), Harm(failing=0.2))
+    told = town.report(0)
+    log = town.workspace.lake.read("meters/prediction_log").to_pylist()
+    due = [row for row in log if row["event_time"] <= START + 22 * HOUR]
+    failed = sum(row["prediction"] is None for row in due)
+    assert failed > 0
+    assert len(due) == 23 * METERS + failed
+    assert told["champion_rows"] + told["challenger_rows"] == 23 * METERS - failed
 
 
 def test_a_newcomer_waits_for_the_version_in_traffic(town):

@@ -107,10 +107,10 @@ def batch_features(history: pd.DataFrame) -> pd.DataFrame:
         return run_features(connection, query.between(window), identity=query.identity).frame
 
 
-def fit(features: pd.DataFrame, *, seed: int) -> Pipeline:
-    """Return a pipeline as training makes it."""
+def fit(features: pd.DataFrame, *, seed: int, noise: float = 5.0) -> Pipeline:
+    """Return a pipeline as training makes it; noise in the truth makes it worse."""
     rng = np.random.default_rng(seed)
-    wear = features["load_mean"] + features["starts"] + rng.normal(0, 5, len(features))
+    wear = features["load_mean"] + features["starts"] + rng.normal(0, noise, len(features))
     columns = ColumnTransformer(
         [
             ("numbers", "passthrough", list(NUMERIC)),
@@ -139,11 +139,13 @@ def seal(files: dict[str, bytes]) -> dict[str, bytes]:
     return {**files, MANIFEST_FILE: manifest_of(files)}
 
 
-def make_release(*, version: str = "v1", seed: int = 1, golden: int = 6) -> dict[str, bytes]:
+def make_release(
+    *, version: str = "v1", seed: int = 1, golden: int = 6, noise: float = 5.0
+) -> dict[str, bytes]:
     """Return the files of a whole release; another seed gives another model."""
     history = make_history()
     features = batch_features(history)
-    model = fit(features, seed=seed)
+    model = fit(features, seed=seed, noise=noise)
     newest = features.tail(golden)
     expected = model.predict(newest[[*NUMERIC, *CATEGORICAL]])
     labels = pd.DataFrame(
