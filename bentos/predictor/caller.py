@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from uuid import uuid4
 
 from starlette.datastructures import Headers
@@ -14,7 +15,7 @@ API_KEY_HEADER = "x-api-key"
 TRACE_HEADER = "traceparent"
 LONGEST_SECRET = 256
 # A proxy on this machine connects from loopback too: what it adds tells that a stranger asks.
-PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_PROXY_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACE = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
@@ -24,10 +25,15 @@ _TRACE = re.compile(
 def is_local(scope: AsgiScope) -> bool:
     """Return whether a request came over loopback, and no proxy says that it brought it."""
     ends = (scope.get("server"), scope.get("client"))
-    if not all(end is not None and is_loopback(str(end[0])) for end in ends):
+    if not all(end is not None and _is_loopback(str(end[0])) for end in ends):
         return False
-    headers = Headers(scope=scope)
-    return not any(name in headers for name in PROXY_HEADERS)
+    return not any(name in _PROXY_HEADERS for name, _ in scope["headers"])
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(address: str) -> bool:
+    """Return whether an address is this machine's own; a connection asks many times."""
+    return is_loopback(address)
 
 
 def address_of(scope: AsgiScope) -> str:
@@ -45,13 +51,14 @@ def secret_of_request(headers: Headers) -> str | None:
 
 def name_of_request(headers: Mapping[str, str]) -> str:
     """Return the name that the caller gave its request, or a new one."""
-    given = headers.get(REQUEST_ID_HEADER, "")
-    return given if REQUEST_ID.fullmatch(given) else uuid4().hex
+    given = headers.get(REQUEST_ID_HEADER)
+    return given if given is not None and REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
 def trace_of(headers: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the trace that the request is part of, and its flags; None without a valid one."""
-    found = _TRACE.match(headers.get(TRACE_HEADER, ""))
+    given = headers.get(TRACE_HEADER)
+    found = None if given is None else _TRACE.match(given)
     if found is None or not int(found["trace"], 16) or not int(found["parent"], 16):
         return None
     return found["trace"], found["flags"]
