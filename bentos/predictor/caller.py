@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from uuid import uuid4
+from secrets import token_hex
 
 from starlette.datastructures import Headers
 from starlette.types import Scope as AsgiScope
@@ -52,7 +52,7 @@ def secret_of_request(headers: Headers) -> str | None:
 def name_of_request(headers: Mapping[str, str]) -> str:
     """Return the name that the caller gave its request, or a new one."""
     given = headers.get(REQUEST_ID_HEADER)
-    return given if given is not None and REQUEST_ID.fullmatch(given) else uuid4().hex
+    return given if given is not None and REQUEST_ID.fullmatch(given) else token_hex(16)
 
 
 def trace_of(headers: Mapping[str, str]) -> tuple[str, str] | None:
@@ -66,4 +66,4 @@ def trace_of(headers: Mapping[str, str]) -> tuple[str, str] | None:
 
 def traceparent(trace: str, flags: str) -> str:
     """Return the header that names this server's part of the trace."""
-    return f"00-{trace}-{uuid4().hex[:16]}-{flags}"
+    return f"00-{trace}-{token_hex(8)}-{flags}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from secrets import token_hex
 
 from bentos.predictor.log import PredictionLog, log_lines
 from bentos.predictor.repeats import Repeats, fingerprint
@@ -166,7 +166,7 @@ class Passes:
 
 def _named(request: Request) -> _Named:
     if request.request_id is None:
-        return _Named(request, uuid4().hex, None)
+        return _Named(request, token_hex(16), None)
     return _Named(request, request.request_id, fingerprint(request.kind, request.body))
 
 
