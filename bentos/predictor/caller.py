@@ -1,21 +1,22 @@
 """Who asks: from where, with which key, as part of which trace."""
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from secrets import token_hex
 
 from starlette.datastructures import Headers
 from starlette.types import Scope as AsgiScope
 
-from bentos.predictor.body import REQUEST_ID, REQUEST_ID_HEADER
+from bentos.predictor.body import REQUEST_ID, REQUEST_ID_KEY, header_of
 from ml_assets.core.addresses import is_loopback
 
 API_KEY_HEADER = "x-api-key"
-TRACE_HEADER = "traceparent"
+TRACE_KEY = b"traceparent"
 LONGEST_SECRET = 256
 # A proxy on this machine connects from loopback too: what it adds tells that a stranger asks.
-_PROXY_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
+_PROXY_HEADERS = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"}
+)
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACE = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
@@ -49,15 +50,15 @@ def secret_of_request(headers: Headers) -> str | None:
     return secret if 0 < len(secret) <= LONGEST_SECRET else None
 
 
-def name_of_request(headers: Mapping[str, str]) -> str:
+def name_of_request(scope: AsgiScope) -> str:
     """Return the name that the caller gave its request, or a new one."""
-    given = headers.get(REQUEST_ID_HEADER)
+    given = header_of(scope, REQUEST_ID_KEY)
     return given if given is not None and REQUEST_ID.fullmatch(given) else token_hex(16)
 
 
-def trace_of(headers: Mapping[str, str]) -> tuple[str, str] | None:
+def trace_of(scope: AsgiScope) -> tuple[str, str] | None:
     """Return the trace that the request is part of, and its flags; None without a valid one."""
-    given = headers.get(TRACE_HEADER)
+    given = header_of(scope, TRACE_KEY)
     found = None if given is None else _TRACE.match(given)
     if found is None or not int(found["trace"], 16) or not int(found["parent"], 16):
         return None

@@ -13,14 +13,13 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from bentos.predictor.body import REQUEST_ID_HEADER, Unacceptable
+from bentos.predictor.body import REQUEST_ID_KEY, Unacceptable
 from bentos.predictor.caller import (
-    TRACE_HEADER,
+    TRACE_KEY,
     address_of,
     name_of_request,
     trace_of,
@@ -35,9 +34,7 @@ from ml_assets.core.errors import SpoolError
 from ml_assets.core.rate_limit import TokenBuckets
 
 logger = logging.getLogger(__name__)
-VERSION_HEADER = "x-model-version"
-_REQUEST_ID, _VERSION = REQUEST_ID_HEADER.encode(), VERSION_HEADER.encode()
-_TRACE = TRACE_HEADER.encode()
+VERSION_KEY = b"x-model-version"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 OTHER = "other"
 FAILED = "The server could not answer; its log says why."
@@ -77,11 +74,11 @@ class Door:
             await self._app(scope, receive, send)
             return
         visit = _Visit(scope, send, self._version())
-        self._measures.in_flight.inc()
+        self._measures.of_requests.in_flight += 1
         try:
             await self._pass(visit, receive)
         finally:
-            self._measures.in_flight.dec()
+            self._measures.of_requests.in_flight -= 1
             self._record(visit)
 
     async def _pass(self, visit: "_Visit", receive: Receive) -> None:
@@ -136,7 +133,8 @@ class Door:
         seconds = perf_counter() - visit.began
         path, status = self._known_path(visit.scope), visit.status or 0
         rows = visit.scope.get("state", {}).get("rows", 0)
-        self._measures.answered(path, status, visit.version, seconds=seconds, rows=rows)
+        figures = self._measures.of_requests
+        figures.answered(path, status, visit.version, seconds=seconds, rows=rows)
         if status < 400 and visit.failure is None:
             return
         method = visit.scope["method"]
@@ -176,15 +174,14 @@ class _Visit:
     failure: BaseException | None = None
 
     def __post_init__(self) -> None:
-        self._headers = Headers(scope=self.scope)
         self._name: str | None = None
-        self.trace = trace_of(self._headers)
+        self.trace = trace_of(self.scope)
 
     @property
     def request_id(self) -> str:
         """Name of the request: the one it was answered under, the caller's, or a new one."""
         if self._name is None:
-            self._name = name_of_request(self._headers)
+            self._name = name_of_request(self.scope)
         return self._name
 
     async def send(self, message: Message) -> None:
@@ -192,16 +189,16 @@ class _Visit:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = dict(message.get("headers", ()))
-            name, version = given.get(_REQUEST_ID), given.get(_VERSION)
+            name, version = given.get(REQUEST_ID_KEY), given.get(VERSION_KEY)
             if name is None:
-                given[_REQUEST_ID] = self.request_id.encode()
+                given[REQUEST_ID_KEY] = self.request_id.encode()
             else:
                 self._name = name.decode("latin-1")
             if version is not None:
                 self.version = version.decode("latin-1")
             given |= SECURITY_HEADERS
             if self.trace is not None:
-                given[_TRACE] = traceparent(*self.trace).encode()
+                given[TRACE_KEY] = traceparent(*self.trace).encode()
             message = {**message, "headers": list(given.items())}
         await self.wire(message)
 

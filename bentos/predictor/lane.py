@@ -22,14 +22,14 @@ Asked = TypeVar("Asked")
 Outcome = TypeVar("Outcome")
 Result = TypeVar("Result")
 # What the event loop may be kept from everything else.
-SHORT_SECONDS = 0.005
+SHORT_SECONDS = 0.01
 
 
 class Unavailable(Exception):  # noqa: N818 - it is an answer, not a failure of the server
     """The request was not taken: come again."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class _Waiting(Generic[Asked, Outcome]):
     asked: Asked
     size: int

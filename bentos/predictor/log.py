@@ -156,7 +156,8 @@ def _record(names: tuple[str, ...]) -> Callable[..., msgspec.Struct]:
     """Return what makes an object with these names of its values, in their order."""
     # Names such as "pm2.5" are no identifiers: fields are numbered and renamed.
     fields = [f"f{n}" for n in range(len(names))]
-    return msgspec.defstruct("Record", fields, rename=dict(zip(fields, names, strict=True)), gc=False)
+    named = dict(zip(fields, names, strict=True))
+    return msgspec.defstruct("Record", fields, rename=named, gc=False)
 
 
 def _checked(name: str) -> str:

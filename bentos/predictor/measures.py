@@ -5,20 +5,18 @@ No label holds anything that a caller wrote: an unknown path counts as "other".
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bentos.predictor.request_figures import RequestFigures
 from bentos.predictor.serving import Serving
 from ml_assets.core.drift_notice import STATES, DriftNotice
 from ml_assets.core.errors import ServingError
 
-Family = TypeVar("Family", Counter, Histogram)
 NAME = "ml_assets"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Measures:
@@ -31,52 +29,15 @@ class Measures:
 
     def __init__(self, serving: Serving, drift: Path | None) -> None:
         self._registry = CollectorRegistry(auto_describe=True)
-        self._series: dict[tuple[Any, tuple[str, ...]], Any] = {}
-        self.requests = self._counter("requests", "Requests.", "path", "status", "version")
-        self.rows = self._counter("rows", "Rows that were answered.", "version")
+        self.of_requests = RequestFigures(NAME)
+        self._registry.register(self.of_requests)
         self.feedback = self._counter("feedback", "Truths that were taken.")
         self.log_errors = self._counter("log_errors", "Requests whose record could not be written.")
-        self.seconds = Histogram(
-            "request_seconds",
-            "Time from a request's head to the end of its answer.",
-            ("path", "version"),
-            namespace=NAME,
-            buckets=SECONDS,
-            registry=self._registry,
-        )
-        self.in_flight = Gauge(
-            "requests_in_flight",
-            "Requests that are being answered.",
-            namespace=NAME,
-            registry=self._registry,
-        )
         self._registry.register(_State(serving, drift))
-
-    def answered(self, path: str, status: int, version: str, *, seconds: float, rows: int) -> None:
-        """Count a request that has passed the door.
-
-        Args:
-            path: One of ours, or one name for all others.
-            status: Of the answer; 0 without one.
-            version: Version that answered.
-            seconds: From the request's head to the end of its answer.
-            rows: Rows that were answered.
-        """
-        self._one_of(self.requests, path, str(status), version).inc()
-        self._one_of(self.seconds, path, version).observe(seconds)
-        if rows:
-            self._one_of(self.rows, version).inc(rows)
 
     def text(self) -> bytes:
         """Return all figures in Prometheus' text format."""
         return generate_latest(self._registry)
-
-    def _one_of(self, family: Family, *labels: str) -> Family:
-        """Return one series: to look it up in the family costs more than to count."""
-        found = self._series.get((family, labels))
-        if found is None:
-            found = self._series[family, labels] = family.labels(*labels)
-        return found
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=NAME, registry=self._registry)
