@@ -5,7 +5,7 @@ request would spend more time in them than in the rest of the door.
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -39,7 +39,7 @@ class RequestFigures(Collector):
         self._requests: Counter[tuple[str, int, str]] = Counter()
         self._rows: Counter[str] = Counter()
         self._times: dict[tuple[str, str], list[int]] = {}
-        self._seconds: Counter[tuple[str, str]] = Counter()
+        self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
 
     def answered(self, path: str, status: int, version: str, *, seconds: float, rows: int) -> None:
         """Count a request that has passed the door.

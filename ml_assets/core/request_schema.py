@@ -376,11 +376,17 @@ class _Rule:
 
     def holds(self, values: Sequence[Any]) -> bool:
         """Say whether no value breaks the rule."""
-        given = values if None not in values else [v for v in values if v is not None]
-        return not given or (
-            (self.low is None or min(given) >= self.low)
-            and (self.high is None or max(given) <= self.high)
-            and (self.allowed is None or set(self.allowed).issuperset(given))
+        if self.allowed is not None and not {*self.allowed, None}.issuperset(values):
+            return False
+        try:
+            return self._within(values)
+        except TypeError:  # a value is missing
+            return self._within([value for value in values if value is not None])
+
+    def _within(self, values: Sequence[Any]) -> bool:
+        return not values or (
+            (self.low is None or min(values) >= self.low)
+            and (self.high is None or max(values) <= self.high)
         )
 
     def broken(self, values: Sequence[Any]) -> Iterator[Fault]:
