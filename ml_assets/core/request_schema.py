@@ -28,6 +28,7 @@ MAX_FAULTS = 20
 # What every later stage can hold: 64-bit integers, 32-bit floats of trees, nanosecond times.
 INTEGERS = (-(2**63), 2**63 - 1)
 FLOATS = (-3.4028234663852886e38, 3.4028234663852886e38)
+_WIDEST: Mapping[Kind, tuple[float, float]] = {"integer": INTEGERS, "float": FLOATS}
 TIMES = (datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC))
 
 _TYPES: Mapping[Kind, Any] = {
@@ -363,9 +364,14 @@ class _Rule:
     @property
     def _exact(self) -> bool:
         """Whether the bounds are numbers of the column's own type."""
-        own = {"float": float, "integer": int}.get(self.kind)
-        bounds = (self.low, self.high)
-        return own is not None and all(b is not None and own(b) == b for b in bounds)
+        if self.kind not in _WIDEST:
+            return False
+        low, high = _WIDEST[self.kind]
+        own = float if self.kind == "float" else int
+        return all(
+            bound is not None and low <= bound <= high and own(bound) == bound
+            for bound in (self.low, self.high)
+        )
 
     def bounded(self, kind: Any) -> Any:  # noqa: ANN401 - any type that msgspec reads
         """Return the column's type within the bounds, or as it is if they are not exact in it."""
@@ -407,7 +413,7 @@ class _Rule:
 
 
 def _bounds(column: Column) -> tuple[float | None, float | None]:
-    widest = {"integer": INTEGERS, "float": FLOATS}.get(column.kind, (None, None))
+    widest = _WIDEST.get(column.kind, (None, None))
     low = widest[0] if column.at_least is None else column.at_least
     return low, widest[1] if column.at_most is None else column.at_most
 
