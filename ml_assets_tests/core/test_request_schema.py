@@ -209,3 +209,11 @@ def test_a_body_in_the_usual_spelling_is_read_like_any_other(
     row = json.dumps(rows[0]).encode()
     listed = b' {"rows": [' + row + b"]}"
     assert schema.decode(row, now=NOW) == schema.decode(listed, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "value"), [("float", 2**60 + 1, 2.0**60), ("integer", 0.5, 0)]
+)
+def test_a_bound_that_the_column_cannot_hold_is_kept_exactly(kind, low, value):
+    schema = RequestSchema(Contract((Column("x", kind, at_least=low),)))
+    assert refused({"x": value}, schema=schema) == (422, 0, "x", "at_least")
