@@ -26,9 +26,12 @@ import numpy as np
 from benchmarks.serving import servers
 from benchmarks.serving.releases import MAX_ROWS, make_model, make_rows, plain_rows
 from benchmarks.serving.servers import Server
+from bentos.predictor.body import ARROW_TYPE
 
 CONNECTIONS = (1, 16, 64)
 MANY = f"{MAX_ROWS} rows"
+TABLE = f"{MAX_ROWS} rows as Arrow"
+JSON_TYPE = "application/json"
 CHECKED_ROWS = 300
 LUA = Path(__file__).with_name("load.lua")
 
@@ -75,6 +78,8 @@ def cases(server: Server, asked: Sequence[Any], many: Sequence[Any]) -> list[tup
     found = [(f"{count} connections", count, one) for count in CONNECTIONS]
     if server.many is not None:
         found.append((MANY, 1, [server.many(many)]))
+    if server.table is not None:
+        found.append((TABLE, 1, [server.table(many)]))
     return found
 
 
@@ -95,10 +100,25 @@ def check(server: Server, asked: Sequence[Any], expected: np.ndarray) -> None:
 
 def check_many(server: Server, many: Sequence[Any], expected: np.ndarray) -> None:
     """Ask many rows at once, and compare every answer to the bit."""
-    path, body = server.many(many)
-    answer = httpx.post(server.url + path, json=body, timeout=60.0, trust_env=False)
-    found = np.array(server.predictions(answer.raise_for_status().json()))
-    _compare(server, found, expected)
+    asked = [server.many(many)] if server.table is None else [server.many(many), server.table(many)]
+    for path, body in asked:
+        content, kind = _body(body)
+        answer = httpx.post(
+            server.url + path,
+            content=content,
+            headers={"content-type": kind},
+            timeout=60.0,
+            trust_env=False,
+        )
+        found = np.array(server.predictions(answer.raise_for_status().json()))
+        _compare(server, found, expected)
+
+
+def _body(body: Any) -> tuple[bytes, str]:
+    """Return the bytes of a body, and their content-type."""
+    if isinstance(body, bytes):
+        return body, ARROW_TYPE
+    return json.dumps(body).encode(), JSON_TYPE
 
 
 def _compare(server: Server, found: np.ndarray, expected: np.ndarray) -> None:
@@ -111,14 +131,18 @@ def load(
     server: Server, content: list[tuple[str, Any]], folder: Path, connections: int, seconds: int
 ) -> dict[str, float]:
     """Return what wrk saw, and the server's processor time for one request."""
-    bodies = folder / "bodies.jsonl"
-    bodies.write_text("".join(json.dumps(body) + "\n" for _, body in content))
+    bodies = folder / "bodies"
+    encoded = [_body(body) for _, body in content]
+    bodies.write_bytes(b"\n".join(body for body, _ in encoded))
+    told = {"BODIES": str(bodies), "CONTENT_TYPE": encoded[0][1]}
+    if len(content) == 1:
+        told["WHOLE"] = "1"
     path = content[0][0]
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency"]
     before = server.cpu_seconds()
     said = subprocess.run(
         [*command, "-s", str(LUA), server.url + path],
-        env={**os.environ, "BODIES": str(bodies)},
+        env={**os.environ, **told},
         capture_output=True,
         text=True,
         check=True,
@@ -133,12 +157,12 @@ def load(
 
 def report(seen: dict[tuple[str, str], list[dict[str, float]]], running: list[Server]) -> None:
     rates = {}
-    print(f"{'':16s} {'server':20s} {'a second':>9s} {'p50 ms':>8s} {'p99 ms':>8s} {'CPU us':>8s}")
+    print(f"{'':18s} {'server':20s} {'a second':>9s} {'p50 ms':>8s} {'p99 ms':>8s} {'CPU us':>8s}")
     for (case, name), rounds in sorted(seen.items(), key=lambda item: _order(item[0][0])):
         one = {key: median(found[key] for found in rounds) for key in rounds[0]}
         rates[case, name] = one["rate"]
         print(
-            f"{case:16s} {name:20s} {one['rate']:9.1f} {one['p50_ms']:8.2f} "
+            f"{case:18s} {name:20s} {one['rate']:9.1f} {one['p50_ms']:8.2f} "
             f"{one['p99_ms']:8.2f} {one['cpu_us']:8.0f}"
         )
     print("\nTimes the requests of the others (or rows, in one large request):")
@@ -153,7 +177,7 @@ def report(seen: dict[tuple[str, str], list[dict[str, float]]], running: list[Se
 
 
 def _order(case: str) -> int:
-    return MAX_ROWS if case == MANY else int(case.split(maxsplit=1)[0])
+    return MAX_ROWS + 1 if case == TABLE else int(case.split(maxsplit=1)[0])
 
 
 if __name__ == "__main__":

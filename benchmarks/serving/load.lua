@@ -1,8 +1,13 @@
--- Posts the lines of a file in turn, and prints what was seen as one line of JSON.
+-- Posts the lines of a file in turn, or a file as a whole, and prints what was seen as one line of
+-- JSON.
 local bodies, at = {}, 0
-for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
+if os.getenv("WHOLE") then
+  bodies[1] = assert(io.open(os.getenv("BODIES"), "rb")):read("*a")
+else
+  for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
+end
 wrk.method = "POST"
-wrk.headers["content-type"] = "application/json"
+wrk.headers["content-type"] = os.getenv("CONTENT_TYPE")
 
 function request()
   at = at % #bodies + 1

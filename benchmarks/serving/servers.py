@@ -11,6 +11,7 @@ import venv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ import httpx
 import joblib
 import numpy as np
 import psutil
+import pyarrow as pa
 import sklearn
 from sklearn.pipeline import Pipeline
 
-from benchmarks.serving.releases import NUMBERS, make_release
+from benchmarks.serving.releases import NUMBERS, START, make_release
 from ml_assets.storage.bentos import build_bento
 from ml_assets.storage.served_bento import ServedBento
 
@@ -42,6 +44,7 @@ class Server:
         one: Path and body for one row.
         many: Path and body for many rows; None if it is not asked for many.
         predictions: Reads the predictions from an answer.
+        table: Arrow stream of many rows; None if it is not asked for one.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Server:
     one: Callable[[Row], tuple[str, Any]]
     many: Callable[[Sequence[Row]], tuple[str, Any]] | None
     predictions: Callable[[Any], list[float]]
+    table: Callable[[Sequence[Row]], tuple[str, bytes]] | None = None
 
     def cpu_seconds(self) -> float:
         """Return the processor time of all its processes."""
@@ -96,6 +100,7 @@ def ours(model: Pipeline, folder: Path) -> Iterator[Server]:
             lambda row: ("/predict", row),
             lambda rows: ("/predict", {"rows": [_at(n, row) for n, row in enumerate(rows)]}),
             lambda answer: answer["predictions"],
+            lambda rows: ("/predict", _arrow(rows)),
         )
 
 
@@ -180,6 +185,15 @@ def _plain(answer: Any) -> list[float]:
 
 def _at(position: int, row: Row) -> Row:
     return {**row, "event_time": f"2024-02-01T00:{position // 60:02d}:{position % 60:02d}Z"}
+
+
+def _arrow(rows: Sequence[Row]) -> bytes:
+    moments = [START + timedelta(seconds=n) for n in range(len(rows))]
+    table = pa.Table.from_pylist(list(rows)).append_column("event_time", pa.array(moments))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue().to_pybytes()
 
 
 def _v2(rows: Sequence[Row]) -> tuple[str, Any]:

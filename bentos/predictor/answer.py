@@ -9,7 +9,7 @@ import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bentos.predictor.body import ARROW_TYPE, REQUEST_ID_HEADER
+from bentos.predictor.body import ARROW_TYPE, REQUEST_ID_HEADER, header_of
 from bentos.predictor.log import named_probabilities
 from bentos.predictor.passes import Answered, Conflict, Outcome
 from ml_assets.core.request_schema import Refused
@@ -37,7 +37,7 @@ def respond(outcome: Outcome, request: Request) -> Response:
             headers = {REQUEST_ID_HEADER: outcome.request_id}
             if outcome.version is not None:
                 headers["x-model-version"] = outcome.version
-            if ARROW_TYPE in request.headers.get("accept", ""):
+            if ARROW_TYPE in (header_of(request.scope, b"accept") or ""):
                 return Response(_arrow(outcome), 200, headers, media_type=ARROW_TYPE)
             return as_json(_content(outcome), headers=headers)
         case Refused():

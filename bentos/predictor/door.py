@@ -13,14 +13,13 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from bentos.predictor.body import REQUEST_ID_HEADER, Unacceptable
+from bentos.predictor.body import REQUEST_ID_KEY, Unacceptable
 from bentos.predictor.caller import (
-    TRACE_HEADER,
+    TRACE_KEY,
     address_of,
     name_of_request,
     trace_of,
@@ -35,19 +34,19 @@ from ml_assets.core.errors import SpoolError
 from ml_assets.core.rate_limit import TokenBuckets
 
 logger = logging.getLogger(__name__)
-VERSION_HEADER = "x-model-version"
+VERSION_KEY = b"x-model-version"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 OTHER = "other"
 FAILED = "The server could not answer; its log says why."
 # The page needs its own style sheet and nothing else; a JSON answer needs nothing at all.
 SECURITY_HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
 }
 
 
@@ -67,6 +66,7 @@ class Door:
         self._guard = guard
         self._measures = measures
         self._buckets: TokenBuckets | None = None
+        self._paths: frozenset[str | None] | None = None
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Let a request in, and its answer out."""
@@ -74,11 +74,12 @@ class Door:
             await self._app(scope, receive, send)
             return
         visit = _Visit(scope, send, self._version())
-        with self._measures.in_flight.track_inprogress():
-            try:
-                await self._pass(visit, receive)
-            finally:
-                self._record(visit)
+        self._measures.of_requests.in_flight += 1
+        try:
+            await self._pass(visit, receive)
+        finally:
+            self._measures.of_requests.in_flight -= 1
+            self._record(visit)
 
     async def _pass(self, visit: "_Visit", receive: Receive) -> None:
         scope = visit.scope
@@ -115,18 +116,25 @@ class Door:
             headers = {"retry-after": str(math.ceil(wait))}
             raise Unacceptable(429, "Too many requests: come again later.", headers)
 
+    def _known_path(self, scope: AsgiScope) -> str:
+        """Return the path if it is one of ours: whatever a stranger tries is one and the same."""
+        if self._paths is None:
+            application = scope.get("app")
+            routes = application.routes if isinstance(application, Starlette) else ()
+            self._paths = frozenset(getattr(route, "path", None) for route in routes)
+        path = scope["path"]
+        return path if path in self._paths else OTHER
+
     def _version(self) -> str:
         loaded = self._serving.loaded
         return "" if loaded is None else loaded.version
 
     def _record(self, visit: "_Visit") -> None:
         seconds = perf_counter() - visit.began
-        path, status = _known_path(visit.scope), visit.status or 0
-        measures = self._measures
-        measures.requests.labels(path, str(status), visit.version).inc()
-        measures.seconds.labels(path, visit.version).observe(seconds)
-        for version, rows in visit.scope.get("state", {}).get("rows", {}).items():
-            measures.rows.labels(version).inc(rows)
+        path, status = self._known_path(visit.scope), visit.status or 0
+        figures = self._measures.of_requests
+        figures.answered(path, status, visit.version, seconds=seconds)
+        figures.rows.update(visit.scope.get("state", {}).get("rows", {}))
         if status < 400 and visit.failure is None:
             return
         method = visit.scope["method"]
@@ -166,22 +174,32 @@ class _Visit:
     failure: BaseException | None = None
 
     def __post_init__(self) -> None:
-        headers = Headers(scope=self.scope)
-        self.request_id = name_of_request(headers)
-        self.trace = trace_of(headers)
+        self._name: str | None = None
+        self.trace = trace_of(self.scope)
+
+    @property
+    def request_id(self) -> str:
+        """Name of the request: the one it was answered under, the caller's, or a new one."""
+        if self._name is None:
+            self._name = name_of_request(self.scope)
+        return self._name
 
     async def send(self, message: Message) -> None:
         """Send on, with what every answer carries."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(raw=list(message.get("headers", [])))
-            self.request_id = headers.setdefault(REQUEST_ID_HEADER, self.request_id)
-            self.version = headers.get(VERSION_HEADER, self.version)
-            for name, value in SECURITY_HEADERS.items():
-                headers[name] = value
+            given = dict(message.get("headers", ()))
+            name, version = given.get(REQUEST_ID_KEY), given.get(VERSION_KEY)
+            if name is None:
+                given[REQUEST_ID_KEY] = self.request_id.encode()
+            else:
+                self._name = name.decode("latin-1")
+            if version is not None:
+                self.version = version.decode("latin-1")
+            given |= SECURITY_HEADERS
             if self.trace is not None:
-                headers[TRACE_HEADER] = traceparent(*self.trace)
-            message = {**message, "headers": headers.raw}
+                given[TRACE_KEY] = traceparent(*self.trace).encode()
+            message = {**message, "headers": list(given.items())}
         await self.wire(message)
 
 
@@ -201,14 +219,6 @@ async def _tell(
     body = orjson.dumps({"error": text})
     answer = Response(body, status, headers, media_type="application/json")
     await answer(visit.scope, receive, visit.send)
-
-
-def _known_path(scope: AsgiScope) -> str:
-    """Return the path if it is one of ours: whatever a stranger tries is one and the same."""
-    path = scope["path"]
-    application = scope.get("app")
-    known = application.routes if isinstance(application, Starlette) else ()
-    return path if any(getattr(route, "path", None) == path for route in known) else OTHER
 
 
 def _reason(failure: BaseException) -> dict[str, Any]:

@@ -1,7 +1,11 @@
-"""One worker thread that answers all that waits at once.
+"""All requests that wait are answered at once, in one pass.
 
-While the worker computes, requests gather; when it is free it takes all of them in one pass. There
-is no delay to wait for more: a request that comes alone is computed alone, at once.
+While a pass is computed, requests gather; the next pass takes all of them. There is no delay to
+wait for more: a request that comes alone is computed alone, at once.
+
+A short pass is computed where its requests were read, in the event loop: two hand-overs between
+threads cost more than it does. Everything else is computed in a worker thread, and the event loop
+can still say that the process is alive.
 """
 
 import asyncio
@@ -11,18 +15,21 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Generic, TypeVar
 
 Asked = TypeVar("Asked")
 Outcome = TypeVar("Outcome")
 Result = TypeVar("Result")
+# What the event loop may be kept from everything else.
+SHORT_SECONDS = 0.01
 
 
 class Unavailable(Exception):  # noqa: N818 - it is an answer, not a failure of the server
     """The request was not taken: come again."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class _Waiting(Generic[Asked, Outcome]):
     asked: Asked
     size: int
@@ -37,6 +44,8 @@ class Lane(Generic[Asked, Outcome]):
             raises fails all requests of the pass.
         capacity: Requests that may wait or be computed; more are turned away.
         pass_size: Size that the requests of one pass may have together; a single one may exceed it.
+        short_size: Size up to which a pass is computed in the event loop, as long as passes of that
+            size turn out to be short.
     """
 
     def __init__(
@@ -45,10 +54,16 @@ class Lane(Generic[Asked, Outcome]):
         *,
         capacity: int,
         pass_size: int,
+        short_size: int = 0,
     ) -> None:
         self._answer = answer
         self._capacity = capacity
         self._pass_size = pass_size
+        self._short_size = short_size
+        self._short = True
+        # Held by whoever computes; the event loop never waits for it.
+        self._turn = threading.Lock()
+        self._gathered: list[_Waiting[Asked, Outcome]] = []
         self._queue: SimpleQueue[_Waiting[Asked, Outcome] | Callable[[], None] | None] = (
             SimpleQueue()
         )
@@ -77,13 +92,20 @@ class Lane(Generic[Asked, Outcome]):
         if self._closed or self._inside >= self._capacity:
             reason = "The server is stopping." if self._closed else "Too many requests are waiting."
             raise Unavailable(reason)
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
         self._inside += 1
-        self._queue.put(_Waiting(asked, size, future))
+        if not self._gathered:
+            # What the sockets brought together is still to come in before that.
+            loop.call_soon(self._dispatch)
+        self._gathered.append(_Waiting(asked, size, future))
         return await future
 
     def between_passes(self, change: Callable[[], Result]) -> Result:
-        """Run something in the worker while no pass is under way, and return its result."""
+        """Run something in the worker while no pass is under way, and return its result.
+
+        Not to be called in the event loop, which waits for nothing.
+        """
         done: Future[Result] = Future()
 
         def run() -> None:
@@ -105,17 +127,40 @@ class Lane(Generic[Asked, Outcome]):
     def close(self) -> None:
         """Take no more requests, answer those that wait, and end the worker."""
         self._closed = True
+        self._hand_over()
         self._queue.put(None)
         self._worker.join()
+
+    def _dispatch(self) -> None:
+        """Let what has gathered be computed, here or in the worker."""
+        size = sum(waiting.size for waiting in self._gathered)
+        alone = self._inside == len(self._gathered)
+        if not (alone and self._short and size <= self._short_size) or not self._turn.acquire(
+            blocking=False
+        ):
+            self._hand_over()
+            return
+        taken, self._gathered = self._gathered, []
+        try:
+            wanted, outcomes = self._outcomes(taken)
+        finally:
+            self._turn.release()
+        self._deliver(len(taken), wanted, outcomes)
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        for waiting in gathered:
+            self._queue.put(waiting)
 
     def _work(self) -> None:
         while True:
             taken, change = self._next()
-            if taken:
-                self._pass(taken)
-            if change is None:
-                return
-            change()
+            with self._turn:
+                if taken:
+                    self._pass(taken)
+                if change is None:
+                    return
+                change()
 
     def _next(self) -> tuple[list[_Waiting[Asked, Outcome]], Callable[[], None] | None]:
         """Wait for something to do: requests of one pass, and what is to be done after it."""
@@ -133,17 +178,26 @@ class Lane(Generic[Asked, Outcome]):
         return taken, _nothing
 
     def _pass(self, taken: Sequence[_Waiting[Asked, Outcome]]) -> None:
-        # A caller that is gone already is not answered, and leaves no trace.
+        wanted, outcomes = self._outcomes(taken)
+        loop = taken[0].future.get_loop()
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(self._deliver, len(taken), wanted, outcomes)
+
+    def _outcomes(
+        self, taken: Sequence[_Waiting[Asked, Outcome]]
+    ) -> tuple[Sequence[_Waiting[Asked, Outcome]], Sequence[Outcome] | BaseException]:
+        """Answer those who still wait: a caller that is gone leaves no trace."""
         wanted = [waiting for waiting in taken if not waiting.future.cancelled()]
         outcomes: Sequence[Outcome] | BaseException = ()
+        began = perf_counter()
         try:
             if wanted:
                 outcomes = self._answer([waiting.asked for waiting in wanted])
         except Exception as error:
             outcomes = error
-        loop = taken[0].future.get_loop()
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(self._deliver, len(taken), wanted, outcomes)
+        if sum(waiting.size for waiting in taken) <= self._short_size:
+            self._short = perf_counter() - began <= SHORT_SECONDS
+        return wanted, outcomes
 
     def _deliver(
         self,

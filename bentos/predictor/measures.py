@@ -6,10 +6,11 @@ No label holds anything that a caller wrote: an unknown path counts as "other".
 from collections.abc import Iterator
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bentos.predictor.request_figures import RequestFigures
 from bentos.predictor.serving import Serving
 from bentos.predictor.tally import NAMESPACE as NAME
 from bentos.predictor.traffic import Beside
@@ -17,7 +18,6 @@ from ml_assets.core.drift_notice import STATES, DriftNotice
 from ml_assets.core.errors import ServingError
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Measures:
@@ -30,24 +30,10 @@ class Measures:
 
     def __init__(self, serving: Serving, drift: Path | None) -> None:
         self._registry = CollectorRegistry(auto_describe=True)
-        self.requests = self._counter("requests", "Requests.", "path", "status", "version")
-        self.rows = self._counter("rows", "Rows that were answered.", "version")
+        self.of_requests = RequestFigures(NAME)
+        self._registry.register(self.of_requests)
         self.feedback = self._counter("feedback", "Truths that were taken.")
         self.log_errors = self._counter("log_errors", "Requests whose record could not be written.")
-        self.seconds = Histogram(
-            "request_seconds",
-            "Time from a request's head to the end of its answer.",
-            ("path", "version"),
-            namespace=NAME,
-            buckets=SECONDS,
-            registry=self._registry,
-        )
-        self.in_flight = Gauge(
-            "requests_in_flight",
-            "Requests that are being answered.",
-            namespace=NAME,
-            registry=self._registry,
-        )
         serving.tally.register(self._registry)
         self._registry.register(_State(serving, drift))
 

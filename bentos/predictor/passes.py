@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from time import perf_counter
-from uuid import uuid4
 
 from bentos.predictor.log import PredictionLog, log_lines
 from bentos.predictor.repeats import Repeats, fingerprint
@@ -226,7 +226,7 @@ def _told(request_id: str, revision: int, told: Told) -> Answered:
 
 def _named(request: Request) -> _Named:
     if request.request_id is None:
-        return _Named(request, uuid4().hex, None)
+        return _Named(request, token_hex(16), None)
     return _Named(request, request.request_id, fingerprint(request.kind, request.body))
 
 

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bentos.predictor.answer import as_json, respond
 from bentos.predictor.body import Unacceptable, kind_of, read_body, request_id_of
@@ -34,7 +35,8 @@ def install(app: Starlette, serving: Serving) -> None:
     app.router.routes.extend(
         [
             Route("/", _index),
-            Route("/predict", _predict, methods=["POST"]),
+            # As an application, not as a function: nothing more than needed is wrapped around it.
+            Route("/predict", _Predict(), methods=["POST"]),
             Route("/release", _release),
             Route("/openapi.json", _openapi),
         ]
@@ -55,6 +57,12 @@ def _loaded(request: Request) -> Loaded:
         message = "No release is loaded yet: see GET /release."
         raise Unavailable(message)
     return loaded
+
+
+class _Predict:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await _predict(Request(scope, receive, send))
+        await answer(scope, receive, send)
 
 
 async def _predict(request: Request) -> Response:

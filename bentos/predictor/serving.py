@@ -2,9 +2,9 @@
 
 Champion, the version beside it, routing and revision are one value, exchanged at once.
 
-All answers are computed in one worker thread. Features and model are one state (the history grows
-with each request), so requests must take turns; and a model that computes for a few milliseconds
-must not keep the event loop from saying that the process is alive.
+Features and model are one state (the history grows with each request), so requests take turns:
+one pass is computed at a time. A pass of more than a few milliseconds is computed in a worker
+thread, for it must not keep the event loop from saying that the process is alive.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +28,8 @@ from ml_assets.core.prediction import Predictor
 CAPACITY = 1024
 # Bytes of the bodies of one pass: what is small shares a pass, and nothing waits for many others.
 PASS_BYTES = 1 << 20
+# Bytes of the bodies of a pass that the event loop computes itself: some hundred rows.
+SHORT_BYTES = 1 << 15
 Files = Mapping[str, bytes]
 
 
@@ -46,7 +48,7 @@ class Serving:
         self._loaded: Loaded | None = None
         self._passes: Passes | None = None
         self.lane: Lane[Request, Outcome] = Lane(
-            self._answer, capacity=capacity, pass_size=PASS_BYTES
+            self._answer, capacity=capacity, pass_size=PASS_BYTES, short_size=SHORT_BYTES
         )
 
     @property

@@ -47,10 +47,9 @@ class FeatureValues:
             tuple(values[positions] for values in self.past_labels),
         )
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return one dictionary a row, of plain values."""
-        columns = (*self.numbers.T.tolist(), *(values.tolist() for values in self._others))
-        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
+    def columns(self) -> list[list[Any]]:
+        """Return the values of each input, as plain Python values."""
+        return [*self.numbers.T.tolist(), *(values.tolist() for values in self._others)]
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:

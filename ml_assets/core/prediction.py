@@ -97,7 +97,7 @@ class Predictor:
             requests: Decoded rows of each request.
             remember: Whether later requests see the rows as history.
         """
-        return self.features.compute(requests, self._answers, remember=remember)
+        return self.features.compute(requests, self._answered, remember=remember)
 
     def prove(self) -> None:
         """Ask the golden rows, one by one and together, and leave no trace of them.
@@ -115,42 +115,47 @@ class Predictor:
         """Free the memory of the history."""
         self.features.close()
 
-    def _answers(self, found: Sequence[FeatureValues | Refused]) -> list[Answers | Refused]:
-        outcomes = [self._in_range(one) if isinstance(one, FeatureValues) else one for one in found]
-        accepted = [one for one in outcomes if isinstance(one, FeatureValues)]
-        answers = iter(self._ask(accepted) if accepted else ())
-        return [next(answers) if isinstance(one, FeatureValues) else one for one in outcomes]
+    def _answered(self, found: Sequence[FeatureValues | Refused]) -> list[Answers | Refused]:
+        answers = iter(self._ask([one for one in found if isinstance(one, FeatureValues)]))
+        return [next(answers) if isinstance(one, FeatureValues) else one for one in found]
 
-    def _ask(self, accepted: Sequence[FeatureValues]) -> list[Answers | Refused]:
+    def _ask(self, inputs: Sequence[FeatureValues]) -> list[Answers | Refused]:
         """Ask the model once for the rows of several requests."""
-        try:
-            found = self._model.predict(FeatureValues.joined(accepted))
-        except DataError as error:
-            if len(accepted) > 1:
-                return [answer for one in accepted for answer in self._ask([one])]
-            return [Refused(422, (Fault(None, None, "features", str(error)),))]
-        answers: list[Answers | Refused] = []
-        start = 0
-        for inputs in accepted:
-            rows = slice(start, start + len(inputs))
-            start += len(inputs)
-            shares = None if found.probabilities is None else found.probabilities[rows]
-            answers.append(self._answer(found.values[rows], shares, found.classes, inputs))
-        return answers
+        if not inputs:
+            return []
+        answers = self._answers(FeatureValues.joined(inputs), inputs)
+        if not isinstance(answers, Refused):
+            return answers
+        if len(inputs) == 1:
+            return [answers]
+        # The rows of one request must not fail those of another.
+        return [answer for one in inputs for answer in self._ask([one])]
 
-    def _answer(
-        self,
-        values: np.ndarray,
-        probabilities: np.ndarray | None,
-        classes: tuple[Any, ...],
-        inputs: FeatureValues,
-    ) -> Answers | Refused:
-        numbers = values if self.release.task == "regression" else probabilities
+    def _answers(
+        self, joined: FeatureValues, inputs: Sequence[FeatureValues]
+    ) -> list[Answers | Refused] | Refused:
+        """Return the answer to each request, or why at least one of them has none."""
+        wide = np.abs(joined.numbers) > FLOATS[1]
+        if wide.any():
+            return self._too_large(wide)
+        try:
+            found = self._model.predict(joined)
+        except DataError as error:
+            return Refused(422, (Fault(None, None, "features", str(error)),))
+        numbers = found.values if self.release.task == "regression" else found.probabilities
         if numbers is not None and not np.isfinite(numbers).all():
             message = "The model gives no finite number: a value is far outside what it has seen."
             return Refused(422, (Fault(None, None, "prediction", message),))
-        shares = None if probabilities is None else probabilities.tolist()
-        return Answers(values.tolist(), shares, classes, inputs)
+        values = found.values.tolist()
+        shares = None if found.probabilities is None else found.probabilities.tolist()
+        answers: list[Answers | Refused] = []
+        start = 0
+        for one in inputs:
+            end = start + len(one)
+            own = None if shares is None else shares[start:end]
+            answers.append(Answers(values[start:end], own, found.classes, one))
+            start = end
+        return answers
 
     def _prove(self, rows: tuple[dict[str, Any], ...], *, first: int) -> None:
         body = json.dumps({"rows": rows}).encode()
@@ -168,10 +173,7 @@ class Predictor:
             )
             raise ServingError(message)
 
-    def _in_range(self, inputs: FeatureValues) -> FeatureValues | Refused:
-        wide = np.abs(inputs.numbers) > FLOATS[1]
-        if not wide.any():
-            return inputs
+    def _too_large(self, wide: np.ndarray) -> Refused:
         names = self.release.numeric
         faults = tuple(
             Fault(

@@ -28,6 +28,7 @@ MAX_FAULTS = 20
 # What every later stage can hold: 64-bit integers, 32-bit floats of trees, nanosecond times.
 INTEGERS = (-(2**63), 2**63 - 1)
 FLOATS = (-3.4028234663852886e38, 3.4028234663852886e38)
+_WIDEST: Mapping[Kind, tuple[float, float]] = {"integer": INTEGERS, "float": FLOATS}
 TIMES = (datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC))
 
 _TYPES: Mapping[Kind, Any] = {
@@ -44,6 +45,8 @@ _STATUS: Mapping[str, Literal[400, 413, 415]] = {
     "compression": 415,
 }
 _EVENT_TIME = Column(EVENT_TIME, "datetime")
+# How a body of several rows usually begins; any other spelling is read too, less fast.
+_MANY = b'{"rows":'
 _AT_ROW = re.compile(r" - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.+))?`$")
 _NAMED_FIELD = re.compile(r"field `(?P<column>.*)`$", re.DOTALL)
 
@@ -132,24 +135,33 @@ class RequestSchema:
     _rows: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
     _fields: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
     columns: tuple[Column, ...] = field(init=False, repr=False, compare=False)
+    _names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _moments: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _one_sound: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
+    _many_sound: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
     _rules: tuple["_Rule", ...] = field(init=False, repr=False, compare=False)
+    _further_rules: tuple["_Rule", ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Every row may carry its event time, whether the contract lists it or not.
         columns = tuple(column for column in self.contract.columns if column.name != EVENT_TIME)
         object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "_rules", tuple(map(self._rule, columns)))
-        fields = [self._field(n, column) for n, column in enumerate(self.columns)]
-        # Columns such as "pm2.5" are no identifiers: fields are numbered and renamed.
-        row = msgspec.defstruct(
-            "Row",
-            [*fields, (EVENT_TIME, _TYPES["datetime"] | msgspec.UnsetType, msgspec.UNSET)],
-            kw_only=True,
-            forbid_unknown_fields=True,
-            gc=False,  # rows hold no cycles: the collector need not visit thousands of them
-            rename={f"c{n}": column.name for n, column in enumerate(self.columns)},
+        object.__setattr__(self, "_names", tuple(column.name for column in columns))
+        moments = tuple(column.name for column in columns if column.kind == "datetime")
+        object.__setattr__(self, "_moments", moments)
+        rules = tuple(map(self._rule, columns))
+        row = self._struct([_TYPES[column.kind] for column in columns])
+        # The same with the bounds in the types: what it reads, breaks none of them.
+        sound = self._struct(
+            [rule.bounded(_TYPES[column.kind]) for rule, column in zip(rules, columns, strict=True)]
         )
+        many = msgspec.defstruct("Rows", [(ROWS, list[sound])], forbid_unknown_fields=True)
+        further = tuple(rule for rule in rules if not rule.is_bounds)
+        object.__setattr__(self, "_rules", rules)
+        object.__setattr__(self, "_further_rules", further)
         object.__setattr__(self, "_rows", msgspec.json.Decoder(list[row]))
+        object.__setattr__(self, "_one_sound", msgspec.json.Decoder(sound))
+        object.__setattr__(self, "_many_sound", msgspec.json.Decoder(many))
         object.__setattr__(self, "_fields", msgspec.json.Decoder(dict[str, msgspec.Raw]))
 
     def requires(self, column: Column) -> bool:
@@ -166,11 +178,25 @@ class RequestSchema:
             now: Event time of rows that carry none, in UTC.
             kind: What the bytes are.
         """
-        decoded = self._of_json(body, now) if kind == "json" else self._of_table(body, now, kind)
+        rules = self._rules
+        if kind != "json":
+            decoded = self._of_table(body, now, kind)
+        elif (sound := self._sound(body)) is not None:
+            decoded, rules = self._by_column(sound, now), self._further_rules
+        else:
+            decoded = self._of_json(body, now)
         if isinstance(decoded, Refused):
             return decoded
-        faults = _first(self._distant(decoded)) or _first(self._broken_rules(decoded))
+        faults = _first(self._distant(decoded)) or _first(self._broken(rules, decoded))
         return Refused(422, faults) if faults else decoded
+
+    def _sound(self, body: bytes) -> list[Any] | None:
+        """Return rows within all bounds, read in one go; None if the body needs a closer look."""
+        many = body.startswith(_MANY) and ROWS not in self.contract.by_name
+        try:
+            return self._many_sound.decode(body).rows if many else [self._one_sound.decode(body)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
 
     def _of_json(self, body: bytes, now: datetime) -> RequestRows | Refused:
         try:
@@ -179,12 +205,14 @@ class RequestSchema:
             return Refused(422, (self._explained(str(error)),))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Refused(400, (Fault(None, None, "json", f"The body is not JSON: {error}."),))
+        return self._by_column(rows, now)
+
+    def _by_column(self, rows: Sequence[Any], now: datetime) -> RequestRows | Refused:
         if not 0 < len(rows) <= self.max_rows:
             return Refused(422, (self._row_count(len(rows)),))
         *columns, times = zip(*map(astuple, rows), strict=True)
         times = [now if time is msgspec.UNSET else time for time in times]
-        names = [column.name for column in self.columns]
-        return RequestRows(times, dict(zip(names, map(list, columns), strict=True)))
+        return RequestRows(times, dict(zip(self._names, map(list, columns), strict=True)))
 
     def _of_table(
         self, body: bytes, now: datetime, kind: Literal["arrow", "parquet"]
@@ -233,9 +261,21 @@ class RequestSchema:
         message = f"A request holds 1 to {self.max_rows} rows; found {rows}."
         return Fault(None, ROWS, "row_count", message)
 
-    def _field(self, number: int, column: Column) -> tuple[Any, ...]:
-        name, kind = f"c{number}", _TYPES[column.kind]
-        return (name, kind) if self.requires(column) else (name, kind | None, None)
+    def _struct(self, kinds: Sequence[Any]) -> type[msgspec.Struct]:
+        """Return a row whose columns are of these types."""
+        # Columns such as "pm2.5" are no identifiers: fields are numbered and renamed.
+        fields = [
+            (f"c{n}", kind) if self.requires(column) else (f"c{n}", kind | None, None)
+            for n, (column, kind) in enumerate(zip(self.columns, kinds, strict=True))
+        ]
+        return msgspec.defstruct(
+            "Row",
+            [*fields, (EVENT_TIME, _TYPES["datetime"] | msgspec.UnsetType, msgspec.UNSET)],
+            kw_only=True,
+            forbid_unknown_fields=True,
+            gc=False,  # rows hold no cycles: the collector need not visit thousands of them
+            rename={f"c{n}": column.name for n, column in enumerate(self.columns)},
+        )
 
     def _list(self, body: bytes) -> bytes | msgspec.Raw:
         fields = self._fields.decode(body)
@@ -268,7 +308,7 @@ class RequestSchema:
 
     def _distant(self, rows: RequestRows) -> Iterator[Fault]:
         """Yield times that later stages cannot hold, and bring the others to UTC."""
-        moments = {c.name: rows.columns[c.name] for c in self.columns if c.kind == "datetime"}
+        moments = {name: rows.columns[name] for name in self._moments}
         for name, values in {EVENT_TIME: rows.event_times, **moments}.items():
             for position, moment in enumerate(values):
                 if moment is None or (moment.tzinfo is UTC and TIMES[0] <= moment < TIMES[1]):
@@ -279,13 +319,18 @@ class RequestSchema:
                     message = f"{name!r} lies outside the years 1678 to 2261: {moment}."
                     yield Fault(position, name, "time", message)
 
-    def _broken_rules(self, rows: RequestRows) -> Iterator[Fault]:
-        for rule in self._rules:
-            yield from rule.broken(rows.columns[rule.name])
+    def _broken(self, rules: Sequence["_Rule"], rows: RequestRows) -> Iterator[Fault]:
+        for rule in rules:
+            values = rows.columns[rule.name]
+            if not rule.holds(values):
+                yield from rule.broken(values)
         if len(rows) == 1:
             return
+        identities = rows.identities(self.keys)
+        if len(set(identities)) == len(identities):
+            return
         first: dict[tuple[Any, ...], int] = {}
-        for position, identity in enumerate(rows.identities(self.keys)):
+        for position, identity in enumerate(identities):
             earlier = first.setdefault(identity, position)
             if earlier != position:
                 named = ", ".join([*self.keys, EVENT_TIME])
@@ -297,7 +342,7 @@ class RequestSchema:
     def _rule(self, column: Column) -> "_Rule":
         low, high = _bounds(column)
         allowed = column.allowed if self.unknown_category == "reject" else None
-        return _Rule(column.name, low, high, allowed)
+        return _Rule(column.name, column.kind, low, high, allowed)
 
 
 @dataclass(frozen=True)
@@ -305,9 +350,50 @@ class _Rule:
     """Which values a column may hold."""
 
     name: str
+    kind: Kind
     low: float | None
     high: float | None
     allowed: tuple[str | int | float | bool, ...] | None
+
+    @property
+    def is_bounds(self) -> bool:
+        """Whether ``bounded`` says all of it."""
+        unbounded = self.low is None and self.high is None
+        return self.allowed is None and (unbounded or self._exact)
+
+    @property
+    def _exact(self) -> bool:
+        """Whether the bounds are numbers of the column's own type."""
+        if self.kind not in _WIDEST:
+            return False
+        low, high = _WIDEST[self.kind]
+        own = float if self.kind == "float" else int
+        return all(
+            bound is not None and low <= bound <= high and own(bound) == bound
+            for bound in (self.low, self.high)
+        )
+
+    def bounded(self, kind: Any) -> Any:  # noqa: ANN401 - any type that msgspec reads
+        """Return the column's type within the bounds, or as it is if they are not exact in it."""
+        if not self._exact or self.low is None or self.high is None:
+            return kind
+        own = float if self.kind == "float" else int
+        return Annotated[kind, msgspec.Meta(ge=own(self.low), le=own(self.high))]
+
+    def holds(self, values: Sequence[Any]) -> bool:
+        """Say whether no value breaks the rule."""
+        if self.allowed is not None and not {*self.allowed, None}.issuperset(values):
+            return False
+        try:
+            return self._within(values)
+        except TypeError:  # a value is missing
+            return self._within([value for value in values if value is not None])
+
+    def _within(self, values: Sequence[Any]) -> bool:
+        return not values or (
+            (self.low is None or min(values) >= self.low)
+            and (self.high is None or max(values) <= self.high)
+        )
 
     def broken(self, values: Sequence[Any]) -> Iterator[Fault]:
         """Yield one fault a value outside."""
@@ -327,7 +413,7 @@ class _Rule:
 
 
 def _bounds(column: Column) -> tuple[float | None, float | None]:
-    widest = {"integer": INTEGERS, "float": FLOATS}.get(column.kind, (None, None))
+    widest = _WIDEST.get(column.kind, (None, None))
     low = widest[0] if column.at_least is None else column.at_least
     return low, widest[1] if column.at_most is None else column.at_most
 

@@ -7,7 +7,7 @@ with Snappy, which makes at most 22 bytes of one. Texts are counted before they 
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ml_assets.core.contract import Column, Kind
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
 
@@ -118,7 +119,10 @@ def _moments(column: pa.ChunkedArray) -> list[datetime | None]:
     try:
         exact = column.cast(pa.timestamp("us", "UTC"))
         # Years that Python cannot hold are refused with all others that lie too far away.
-        return [value and value.astimezone(UTC) for value in exact.to_pylist()]
+        return [
+            None if since is None else _EPOCH + timedelta(microseconds=since)
+            for since in exact.cast(pa.int64()).to_pylist()
+        ]
     except (pa.ArrowInvalid, ValueError, OverflowError) as error:
         message = "Times are told to the microsecond, within the years 1678 to 2261."
         raise Unreadable(message, rule="time") from error

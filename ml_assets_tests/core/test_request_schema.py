@@ -178,3 +178,42 @@ def test_any_json_is_decoded_or_refused(value):
 @given(st.binary(max_size=64))
 def test_any_bytes_are_decoded_or_refused(body):
     assert isinstance(SCHEMA.decode(body, now=NOW), RequestRows | Refused)
+
+
+BOUNDS = st.one_of(
+    st.none(),
+    st.integers(-4, 4),
+    st.sampled_from([-0.5, 0.1, 0.5, 2**53 + 1, 2**60 + 1, -(2**60) - 1, 2**63, 1e300]),
+)
+NUMBERS = st.one_of(
+    BOUNDS, st.integers(-(2**64) - 1, 2**64 + 1), st.floats(allow_nan=False, allow_infinity=False)
+)
+
+
+@given(
+    st.sampled_from(["float", "integer"]),
+    st.tuples(BOUNDS, BOUNDS),
+    st.sampled_from([None, (1, 2.0, True)]),
+    st.booleans(),
+    st.lists(NUMBERS, min_size=1, max_size=3),
+)
+def test_a_body_in_the_usual_spelling_is_read_like_any_other(
+    kind, bounds, allowed, nullable, values
+):
+    low, high = bounds
+    column = Column("x", kind, at_least=low, at_most=high, allowed=allowed, nullable=nullable)
+    schema = RequestSchema(Contract((column,)), max_rows=3, unknown_category="reject")
+    rows = [{"x": x, "event_time": f"2024-01-0{n + 1}T00:00Z"} for n, x in enumerate(values)]
+    body = json.dumps({"rows": rows}).encode()
+    assert schema.decode(body, now=NOW) == schema.decode(b" " + body, now=NOW)
+    row = json.dumps(rows[0]).encode()
+    listed = b' {"rows": [' + row + b"]}"
+    assert schema.decode(row, now=NOW) == schema.decode(listed, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "value"), [("float", 2**60 + 1, 2.0**60), ("integer", 0.5, 0)]
+)
+def test_a_bound_that_the_column_cannot_hold_is_kept_exactly(kind, low, value):
+    schema = RequestSchema(Contract((Column("x", kind, at_least=low),)))
+    assert refused({"x": value}, schema=schema) == (422, 0, "x", "at_least")

@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
-from bentos.predictor.lane import Lane, Unavailable
+from bentos.predictor.lane import SHORT_SECONDS, Lane, Unavailable
 
 
 class Slow:
@@ -43,6 +44,7 @@ async def asked(lane, *names, size=1):
     for name in names:
         tasks.append(asyncio.ensure_future(lane.ask(name, size=size)))
         await asyncio.sleep(0.05 if len(tasks) == 1 else 0)
+    await asyncio.sleep(0.05)
     return tasks
 
 
@@ -131,3 +133,90 @@ def test_a_change_happens_between_two_passes(lane, slow):
         return await change
 
     assert asyncio.run(run()) == [["a"], ["b"]]
+
+
+class Threads:
+    """Answers with the thread it ran in, after some time."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds = seconds
+        self.passes = []
+
+    def __call__(self, asked):
+        self.passes.append(list(asked))
+        time.sleep(self.seconds)
+        if "bad" in asked:
+            message = "bad"
+            raise ValueError(message)
+        return [threading.current_thread() for _ in asked]
+
+
+@pytest.fixture
+def short():
+    made = Lane(Threads(), capacity=9, pass_size=10, short_size=5)
+    yield made
+    made.close()
+
+
+def test_a_short_pass_is_computed_in_the_event_loop_and_a_large_one_is_not(short):
+    async def run():
+        return await short.ask("a", size=5), await short.ask("b", size=6)
+
+    here, elsewhere = asyncio.run(run())
+    assert here is threading.current_thread()
+    assert elsewhere is not here
+
+
+def test_what_comes_together_is_one_pass_in_the_event_loop():
+    answer = Threads()
+    lane = Lane(answer, capacity=9, pass_size=10, short_size=5)
+
+    async def run():
+        await asyncio.gather(*(lane.ask(name, size=1) for name in "abc"))
+
+    asyncio.run(run())
+    lane.close()
+    assert answer.passes == [["a", "b", "c"]]
+
+
+def test_passes_that_turn_out_long_leave_the_event_loop():
+    lane = Lane(Threads(3 * SHORT_SECONDS), capacity=9, pass_size=10, short_size=5)
+
+    async def run():
+        return await lane.ask("a", size=1), await lane.ask("b", size=1)
+
+    first, second = asyncio.run(run())
+    lane.close()
+    assert first is threading.current_thread()
+    assert second is not first
+
+
+def test_an_error_in_the_event_loop_fails_its_pass_and_no_other(short):
+    async def run():
+        with pytest.raises(ValueError, match="bad"):
+            await short.ask("bad", size=1)
+        return await short.ask("a", size=1)
+
+    assert isinstance(asyncio.run(run()), threading.Thread)
+
+
+def test_the_event_loop_does_not_wait_for_a_change(short):
+    begun, over = threading.Event(), threading.Event()
+
+    def change():
+        begun.set()
+        return over.wait(30)
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        changed = loop.run_in_executor(None, short.between_passes, change)
+        await loop.run_in_executor(None, begun.wait, 30)
+        asking = asyncio.ensure_future(short.ask("a", size=1))
+        await asyncio.sleep(0.05)
+        assert not asking.done()
+        over.set()
+        return await changed, await asking
+
+    changed, answered_in = asyncio.run(run())
+    assert changed
+    assert answered_in is not threading.current_thread()
