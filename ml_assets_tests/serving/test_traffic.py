@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pyarrow as pa
 import pytest
@@ -17,6 +18,7 @@ from bentos.predictor.shadow import Shadow
 from bentos.predictor.split import merged
 from bentos.predictor.watcher import Watcher
 from ml_assets.core.errors import ServingError
+from ml_assets.core.feature_views import History
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.release import CONTRACT_FILE, GOLDEN_FILE, RELEASE_FILE
 from ml_assets.core.request_schema import Refused
@@ -165,13 +167,14 @@ def test_a_version_looks_back_on_rows_that_the_other_one_answered(follow, alone)
         assert one.answers.predictions == expected[one.version][n]
 
 
-def test_a_wider_share_loads_nothing_anew(follow, serving):
+def test_only_a_release_that_remembers_nothing_goes_on_as_it_is(follow, serving):
     follow(1, "v1", "v2", mode="canary", share=0.1)
-    before = (serving.loaded.predictor, serving.loaded.beside.contender.predictor)
+    champion, challenger = serving.loaded.predictor, serving.loaded.beside.contender.predictor
+    nothing = History(timedelta(0), timedelta(0))
+    champion.release = replace(champion.release, reach=nothing)
     follow(2, "v1", "v2", mode="ab", share=0.5)
-    assert (serving.loaded.predictor, serving.loaded.beside.contender.predictor) == before
-    follow(3, "v2")
-    assert serving.loaded.predictor is before[1]
+    assert serving.loaded.predictor is champion
+    assert serving.loaded.beside.contender.predictor is not challenger
 
 
 class BrokenError(Exception):
