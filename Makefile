@@ -61,6 +61,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.sequential_test
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.year_backfill
+	$(BIN)/python -m benchmarks.compiled_models
+	$(BIN)/python -m benchmarks.skew_replay
 
 # measure the server beside others (needs wrk)
 bench-serving: $(READY)
