@@ -12,7 +12,7 @@ from starlette.responses import Response
 from bentos.predictor.body import ARROW_TYPE, REQUEST_ID_HEADER, header_of
 from bentos.predictor.log import named_probabilities
 from bentos.predictor.passes import Answered, Conflict, Outcome
-from ml_assets.core.request_schema import Refused
+from ml_assets.core.request_rows import Refused
 
 
 def as_json(

@@ -20,7 +20,7 @@ import msgspec
 
 from ml_assets.core.errors import ServingError, SpoolError
 from ml_assets.core.prediction import Answers
-from ml_assets.core.request_schema import RequestRows
+from ml_assets.core.request_rows import RequestRows
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ENCODER = msgspec.json.Encoder()

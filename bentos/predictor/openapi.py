@@ -6,7 +6,8 @@ from typing import Any
 from bentos.predictor.body import ARROW_TYPE, KINDS
 from ml_assets.core.contract import Column, Kind
 from ml_assets.core.prediction import Predictor
-from ml_assets.core.request_schema import EVENT_TIME, RequestSchema
+from ml_assets.core.request_rows import EVENT_TIME
+from ml_assets.core.request_schema import RequestSchema
 
 _KINDS: Mapping[Kind, dict[str, Any]] = {
     "float": {"type": "number"},

@@ -6,7 +6,7 @@ from typing import Any
 from bentos.predictor.body import ARROW_TYPE, KINDS
 from ml_assets.core.feedback import FEEDBACK
 from ml_assets.core.release import Release
-from ml_assets.core.request_schema import FLOATS
+from ml_assets.core.request_rows import FLOATS
 
 Schema = dict[str, Any]
 SECURITY: Schema = {

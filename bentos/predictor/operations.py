@@ -19,7 +19,7 @@ from bentos.predictor.passes import Loaded
 from bentos.predictor.serving import Serving
 from ml_assets.core.feedback import FeedbackSchema, Truth
 from ml_assets.core.release import Release
-from ml_assets.core.request_schema import Refused
+from ml_assets.core.request_rows import Refused
 
 CLIENT_CLOSED = 499
 

@@ -12,7 +12,8 @@ from bentos.predictor.log import PredictionLog, log_lines
 from bentos.predictor.repeats import Repeats, fingerprint
 from bentos.predictor.traffic import Asked, Beside, Contender, Told
 from ml_assets.core.prediction import Answers, Predictor
-from ml_assets.core.request_schema import BodyKind, Refused, RequestRows
+from ml_assets.core.request_rows import Refused, RequestRows
+from ml_assets.core.request_schema import BodyKind
 
 MICROSECOND = timedelta(microseconds=1)
 

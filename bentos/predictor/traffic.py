@@ -16,7 +16,8 @@ from bentos.predictor.tally import Tally
 from ml_assets.core.deployment import DeployedVersion, Deployment
 from ml_assets.core.errors import ServingError
 from ml_assets.core.prediction import Answers, Predictor
-from ml_assets.core.request_schema import BodyKind, Refused, RequestRows
+from ml_assets.core.request_rows import Refused, RequestRows
+from ml_assets.core.request_schema import BodyKind
 from ml_assets.core.routing import Variant, routing_key
 
 logger = logging.getLogger(__name__)

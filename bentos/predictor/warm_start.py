@@ -18,7 +18,7 @@ import orjson
 from ml_assets.core.contract import Column
 from ml_assets.core.prediction import Predictor
 from ml_assets.core.recent_rows import KEPT_LOOKBACKS, MOST_ROWS, ROWS_BEFORE_FORGETTING
-from ml_assets.core.request_schema import EVENT_TIME, RequestRows
+from ml_assets.core.request_rows import EVENT_TIME, RequestRows
 
 # Clocks of callers may be ahead: a row may have come this long before it happened.
 CLOCK_SKEW = timedelta(hours=1)

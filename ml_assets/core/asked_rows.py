@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml_assets.core.contract import Contract, Kind
-from ml_assets.core.request_schema import EVENT_TIME, RequestRows
+from ml_assets.core.request_rows import EVENT_TIME, RequestRows
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ml_assets.core.problem.learning import Task
-from ml_assets.core.request_schema import FLOATS, INTEGERS, MAX_FAULTS, TIMES, Fault, Refused
+from ml_assets.core.request_rows import FLOATS, INTEGERS, MAX_FAULTS, TIMES, Fault, Refused
 
 FEEDBACK = "feedback"
 REQUEST_ID_PATTERN = r"^[A-Za-z0-9._-]{1,128}\Z"  # "$" would let a line end through

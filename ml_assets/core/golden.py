@@ -9,7 +9,7 @@ import numpy as np
 
 from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import ServingError
-from ml_assets.core.request_schema import EVENT_TIME
+from ml_assets.core.request_rows import EVENT_TIME
 
 if TYPE_CHECKING:  # the server reads golden rows without pandas
     import pandas as pd

@@ -36,7 +36,7 @@ from ml_assets.core.release import (
     SQL_FILE,
     Release,
 )
-from ml_assets.core.request_schema import EVENT_TIME, MAX_FAULTS, Fault, Refused, RequestRows
+from ml_assets.core.request_rows import EVENT_TIME, MAX_FAULTS, Fault, Refused, RequestRows
 
 MICROSECOND = timedelta(microseconds=1)
 Outcome = TypeVar("Outcome")

@@ -20,14 +20,8 @@ from ml_assets.core.release import (
     Release,
     verify_manifest,
 )
-from ml_assets.core.request_schema import (
-    FLOATS,
-    MAX_FAULTS,
-    BodyKind,
-    Fault,
-    Refused,
-    RequestRows,
-)
+from ml_assets.core.request_rows import FLOATS, MAX_FAULTS, Fault, Refused, RequestRows
+from ml_assets.core.request_schema import BodyKind
 
 
 @dataclass(frozen=True)

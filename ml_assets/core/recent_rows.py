@@ -14,7 +14,7 @@ from ml_assets.core.feature_query import interval, quoted
 from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS
 from ml_assets.core.prepared import Prepared
 from ml_assets.core.release import HISTORY_FILE
-from ml_assets.core.request_schema import EVENT_TIME, RequestRows
+from ml_assets.core.request_rows import EVENT_TIME, RequestRows
 
 ASKED = "asked"
 STORED = "stored_rows"

@@ -34,7 +34,7 @@ from ml_assets.core.release import (
     SQL_FILE,
     Release,
 )
-from ml_assets.core.request_schema import EVENT_TIME
+from ml_assets.core.request_rows import EVENT_TIME
 from ml_assets.core.window import Window
 
 # Columns that a replay adds to the logged rows: their place in the log, and their request.

@@ -19,17 +19,19 @@ from msgspec.structs import astuple
 
 from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import nearest
+from ml_assets.core.request_rows import (
+    EVENT_TIME,
+    MAX_FAULTS,
+    TIMES,
+    Fault,
+    Refused,
+    RequestRows,
+)
+from ml_assets.core.request_rules import Rule
 from ml_assets.core.request_tables import Unreadable, names_of, read_table, values_of
 
 BodyKind = Literal["json", "arrow", "parquet"]
-EVENT_TIME = "event_time"
 ROWS = "rows"
-MAX_FAULTS = 20
-# What every later stage can hold: 64-bit integers, 32-bit floats of trees, nanosecond times.
-INTEGERS = (-(2**63), 2**63 - 1)
-FLOATS = (-3.4028234663852886e38, 3.4028234663852886e38)
-_WIDEST: Mapping[Kind, tuple[float, float]] = {"integer": INTEGERS, "float": FLOATS}
-TIMES = (datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC))
 
 _TYPES: Mapping[Kind, Any] = {
     "float": float,
@@ -49,61 +51,6 @@ _EVENT_TIME = Column(EVENT_TIME, "datetime")
 _MANY = b'{"rows":'
 _AT_ROW = re.compile(r" - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.+))?`$")
 _NAMED_FIELD = re.compile(r"field `(?P<column>.*)`$", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One reason why a request is refused.
-
-    Attributes:
-        row: Position of the row in the request, from 0; None if the request as a whole is wrong.
-        column: The field at fault, where there is one.
-        rule: Which rule is broken, in one word.
-        message: What was wrong and what is expected.
-    """
-
-    row: int | None
-    column: str | None
-    rule: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A request that cannot be answered.
-
-    Attributes:
-        status: HTTP status: 400 where the body is not what it says, 413 and 415 where it is too
-            large or compressed otherwise than allowed, 422 where its content is wrong.
-        faults: What is wrong, at most ``MAX_FAULTS`` reasons.
-    """
-
-    status: Literal[400, 413, 415, 422]
-    faults: tuple[Fault, ...]
-
-
-@dataclass(frozen=True)
-class RequestRows:
-    """The rows of a request, by column.
-
-    Attributes:
-        event_times: When each row happened, in UTC.
-        columns: Values of each column of the contract, None where missing.
-    """
-
-    event_times: list[datetime]
-    columns: Mapping[str, list[Any]]
-
-    def __len__(self) -> int:
-        return len(self.event_times)
-
-    def identities(self, keys: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Return what names each row: its keys and its event time."""
-        return list(zip(*(self.columns[key] for key in keys), self.event_times, strict=True))
-
-    def row(self, position: int) -> dict[str, Any]:
-        """Return the columns of one row."""
-        return {name: values[position] for name, values in self.columns.items()}
 
 
 @dataclass(frozen=True)
@@ -139,8 +86,8 @@ class RequestSchema:
     _moments: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _one_sound: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
     _many_sound: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
-    _rules: tuple["_Rule", ...] = field(init=False, repr=False, compare=False)
-    _further_rules: tuple["_Rule", ...] = field(init=False, repr=False, compare=False)
+    _rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    _further_rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Every row may carry its event time, whether the contract lists it or not.
@@ -319,7 +266,7 @@ class RequestSchema:
                     message = f"{name!r} lies outside the years 1678 to 2261: {moment}."
                     yield Fault(position, name, "time", message)
 
-    def _broken(self, rules: Sequence["_Rule"], rows: RequestRows) -> Iterator[Fault]:
+    def _broken(self, rules: Sequence[Rule], rows: RequestRows) -> Iterator[Fault]:
         for rule in rules:
             values = rows.columns[rule.name]
             if not rule.holds(values):
@@ -339,83 +286,8 @@ class RequestSchema:
                 )
                 yield Fault(position, EVENT_TIME, "unique", message)
 
-    def _rule(self, column: Column) -> "_Rule":
-        low, high = _bounds(column)
-        allowed = column.allowed if self.unknown_category == "reject" else None
-        return _Rule(column.name, column.kind, low, high, allowed)
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """Which values a column may hold."""
-
-    name: str
-    kind: Kind
-    low: float | None
-    high: float | None
-    allowed: tuple[str | int | float | bool, ...] | None
-
-    @property
-    def is_bounds(self) -> bool:
-        """Whether ``bounded`` says all of it."""
-        unbounded = self.low is None and self.high is None
-        return self.allowed is None and (unbounded or self._exact)
-
-    @property
-    def _exact(self) -> bool:
-        """Whether the bounds are numbers of the column's own type."""
-        if self.kind not in _WIDEST:
-            return False
-        low, high = _WIDEST[self.kind]
-        own = float if self.kind == "float" else int
-        return all(
-            bound is not None and low <= bound <= high and own(bound) == bound
-            for bound in (self.low, self.high)
-        )
-
-    def bounded(self, kind: Any) -> Any:  # noqa: ANN401 - any type that msgspec reads
-        """Return the column's type within the bounds, or as it is if they are not exact in it."""
-        if not self._exact or self.low is None or self.high is None:
-            return kind
-        own = float if self.kind == "float" else int
-        return Annotated[kind, msgspec.Meta(ge=own(self.low), le=own(self.high))]
-
-    def holds(self, values: Sequence[Any]) -> bool:
-        """Say whether no value breaks the rule."""
-        if self.allowed is not None and not {*self.allowed, None}.issuperset(values):
-            return False
-        try:
-            return self._within(values)
-        except TypeError:  # a value is missing
-            return self._within([value for value in values if value is not None])
-
-    def _within(self, values: Sequence[Any]) -> bool:
-        return not values or (
-            (self.low is None or min(values) >= self.low)
-            and (self.high is None or max(values) <= self.high)
-        )
-
-    def broken(self, values: Sequence[Any]) -> Iterator[Fault]:
-        """Yield one fault a value outside."""
-        for position, value in enumerate(values):
-            if value is None:
-                continue
-            if self.low is not None and value < self.low:
-                message = f"{self.name!r} is {value}, below the smallest allowed value {self.low}."
-                yield Fault(position, self.name, "at_least", message)
-            elif self.high is not None and value > self.high:
-                message = f"{self.name!r} is {value}, above the largest allowed value {self.high}."
-                yield Fault(position, self.name, "at_most", message)
-            elif self.allowed is not None and value not in self.allowed:
-                listed = ", ".join(map(repr, self.allowed))
-                message = f"{self.name!r} is {value!r}; allowed are {listed}."
-                yield Fault(position, self.name, "allowed", message)
-
-
-def _bounds(column: Column) -> tuple[float | None, float | None]:
-    widest = _WIDEST.get(column.kind, (None, None))
-    low = widest[0] if column.at_least is None else column.at_least
-    return low, widest[1] if column.at_most is None else column.at_most
+    def _rule(self, column: Column) -> Rule:
+        return Rule.of_column(column, only_listed=self.unknown_category == "reject")
 
 
 def _first(faults: Iterator[Fault]) -> tuple[Fault, ...]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ml_assets.core.arrivals import clock
 from ml_assets.core.contract import Contract
 from ml_assets.core.feature_query import literal, quoted
-from ml_assets.core.request_schema import EVENT_TIME
+from ml_assets.core.request_rows import EVENT_TIME
 from ml_assets.core.window import Window, floor
 from ml_assets.storage import prediction_spool
 from ml_assets.storage.prediction_logs import CLOCK_SKEW

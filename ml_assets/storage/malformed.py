@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_assets.core.contract import Contract
 from ml_assets.core.release import Release
-from ml_assets.core.request_schema import EVENT_TIME
+from ml_assets.core.request_rows import EVENT_TIME
 
 JSON = {"content-type": "application/json"}
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ml_assets.core.prediction import Predictor
 from ml_assets.core.recent_rows import KEPT_LOOKBACKS, MOST_ROWS, ROWS_BEFORE_FORGETTING
-from ml_assets.core.request_schema import ROWS, Refused, RequestRows
+from ml_assets.core.request_rows import Refused, RequestRows
+from ml_assets.core.request_schema import ROWS
 from ml_assets.storage.stream_files import rows_of
 from ml_assets.storage.stream_output import Entry, Outbox
 

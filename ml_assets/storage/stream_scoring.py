@@ -12,7 +12,8 @@ import orjson
 
 from ml_assets.core.errors import MLAssetsError, ServingError, UnreadableFileError
 from ml_assets.core.prediction import Answers, Predictor
-from ml_assets.core.request_schema import ROWS, Refused, RequestRows
+from ml_assets.core.request_rows import Refused, RequestRows
+from ml_assets.core.request_schema import ROWS
 from ml_assets.storage.exclusive import alone
 from ml_assets.storage.stream_files import Arrived, Inbox
 from ml_assets.storage.stream_memory import (

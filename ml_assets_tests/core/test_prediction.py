@@ -23,7 +23,7 @@ from ml_assets.core.release import (
     digest_of,
     verify_manifest,
 )
-from ml_assets.core.request_schema import Refused
+from ml_assets.core.request_rows import Refused
 from ml_assets.storage.model_files import load
 from ml_assets_tests.serving.releases import (
     CATEGORICAL,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.release import SQL_FILE
 from ml_assets.core.replay import Replay
-from ml_assets.core.request_schema import RequestRows
+from ml_assets.core.request_rows import RequestRows
 from ml_assets_tests.serving.releases import (
     CONTRACT,
     HOURS,

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_assets.core.contract import Column, Contract
-from ml_assets.core.request_schema import Refused, RequestRows, RequestSchema
+from ml_assets.core.request_rows import Refused, RequestRows
+from ml_assets.core.request_schema import RequestSchema
 
 NOW = datetime(2024, 5, 15, 7, 30, tzinfo=UTC)
 CONTRACT = Contract(

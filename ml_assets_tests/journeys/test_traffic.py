@@ -23,7 +23,7 @@ from ml_assets.components.execution import ProblemRunner
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.prediction import Answers
 from ml_assets.core.problem import Problem
-from ml_assets.core.request_schema import RequestRows
+from ml_assets.core.request_rows import RequestRows
 from ml_assets.core.routing import routing_key, variant_for
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem

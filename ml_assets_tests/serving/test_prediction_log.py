@@ -10,7 +10,7 @@ from bentos.predictor.log import PredictionLog, log_lines
 from ml_assets.core.errors import ArtefactError, ServingError
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.prediction import Answers
-from ml_assets.core.request_schema import RequestRows
+from ml_assets.core.request_rows import RequestRows
 from ml_assets.storage.prediction_spool import FIELDS, hours, read
 
 AT = datetime(2024, 5, 15, 7, 59, 59, 999999, tzinfo=UTC)

@@ -13,7 +13,7 @@ from bentos.predictor.passes import Answered, Conflict, Loaded, Passes, Request
 from bentos.predictor.serving import Serving
 from ml_assets.core.prediction import Predictor
 from ml_assets.core.release import RELEASE_FILE, SQL_FILE, digest_of
-from ml_assets.core.request_schema import Refused
+from ml_assets.core.request_rows import Refused
 from ml_assets_tests.serving.releases import HOURS, START, seal
 
 NEXT = START + timedelta(hours=HOURS)

@@ -21,7 +21,7 @@ from ml_assets.core.errors import ServingError
 from ml_assets.core.feature_views import History
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.release import CONTRACT_FILE, GOLDEN_FILE, RELEASE_FILE
-from ml_assets.core.request_schema import Refused
+from ml_assets.core.request_rows import Refused
 from ml_assets.core.routing import routing_key, variant_for
 from ml_assets_tests.serving.conftest import put
 from ml_assets_tests.serving.entrance import Entrance
