@@ -20,6 +20,17 @@ _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
 
 
+# What pyarrow raises for bytes that are no table.
+_DAMAGED = (
+    pa.ArrowException,
+    OSError,
+    struct.error,
+    IndexError,
+    OverflowError,
+    UnicodeDecodeError,
+)
+
+
 class Unreadable(Exception):  # noqa: N818 - the caller turns it into a refusal
     """A body that is not read.
 
@@ -55,13 +66,21 @@ def read_table(
         else:
             table = _read_parquet(body, max_rows, max_bytes)
         table.validate(full=True)
-    except (pa.ArrowException, OSError, struct.error, IndexError, OverflowError) as error:
+        _decode_names(table.schema)
+    except _DAMAGED as error:
         message = f"The body is no valid {kind} content: {error}."
         raise Unreadable(message, rule=kind) from error
     size = sum(_size(table.column(n)) for n in range(table.num_columns))
     if size > max_bytes:
         raise _too_large(size, max_bytes)
     return table
+
+
+def _decode_names(schema: pa.Schema) -> None:
+    """Read names and time zones: they are text too, and pyarrow decodes them on demand."""
+    for field in schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        _ = field.name, kind.tz if pa.types.is_timestamp(kind) else None
 
 
 def values_of(column: pa.ChunkedArray, declared: Column) -> list[Any]:

@@ -173,6 +173,14 @@ def test_a_text_that_many_rows_share_is_counted_for_each(decode):
     assert (found.status, found.faults[0].rule) == (413, "size")
 
 
+@pytest.mark.parametrize("text", [b"UTC", b"rig"])
+def test_a_name_that_is_no_text_is_refused(text):
+    body = WRITERS["arrow"](GOOD)
+    assert text in body
+    found = SCHEMA.decode(body.replace(text, b"\x80" + text[1:]), now=NOW, kind="arrow")
+    assert (found.status, found.faults[0].rule) == (400, "arrow")
+
+
 @pytest.mark.parametrize("kind", sorted(WRITERS))
 @given(st.data())
 def test_any_bytes_are_decoded_or_refused(kind, data):
