@@ -1,7 +1,7 @@
 """One pass: requests are decoded, computed together, logged in one write, and remembered."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from time import perf_counter
 
 from bentos.predictor.log import PredictionLog, log_lines
 from bentos.predictor.repeats import Repeats, fingerprint
-from bentos.predictor.traffic import Asked, Beside, Contender, Told
+from bentos.predictor.traffic import Asked, Beside, Told
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.request_rows import Refused, RequestRows
 from ml_assets.core.request_schema import BodyKind
@@ -132,53 +132,31 @@ class Passes:
 
     def _together(self, loaded: Loaded, requests: Sequence[_Named]) -> list[Outcome]:
         at = self._tick()
-        outcomes = [
+        decoded = [
             self._known(request) or self._decoded(loaded, request.request) for request in requests
         ]
-        asked = [rows for rows in outcomes if isinstance(rows, RequestRows)]
-        began = perf_counter()
-        found = iter(loaded.predictor.predict_all(asked) if asked else ())
-        if loaded.beside is not None and loaded.beside.contender is not None:
-            seconds = perf_counter() - began
-            pairs = zip(requests, outcomes, strict=True)
-            found = _shared(loaded.beside.contender, pairs, found, seconds, at)
-        lines: list[bytes] = []
-        done: list[Outcome] = []
-        for request, outcome in zip(requests, outcomes, strict=True):
-            if not isinstance(outcome, RequestRows):
-                done.append(outcome)
-                continue
-            answers = next(found)
-            if isinstance(answers, Refused):
-                done.append(answers)
-                continue
-            if isinstance(answers, Told):
-                lines.append(answers.lines)
-                done.append(_told(request.request_id, loaded.revision, answers))
-                continue
-            answered = Answered(request.request_id, loaded.version, loaded.revision, answers)
-            lines.append(
-                log_lines(
-                    outcome,
-                    answers,
-                    request_id=request.request_id,
-                    version=loaded.version,
-                    revision=loaded.revision,
-                    at=at,
-                )
-            )
-            done.append(answered)
+        sound = [
+            (request, rows)
+            for request, rows in zip(requests, decoded, strict=True)
+            if isinstance(rows, RequestRows)
+        ]
+        told = iter(_computed(loaded, sound, at) if sound else ())
+        found = [next(told) if isinstance(one, RequestRows) else one for one in decoded]
+        lines = b"".join(one.lines for one in found if isinstance(one, Told))
         if lines:
-            self._log.append(b"".join(lines), version=loaded.version, at=at)
-        for request, outcome in zip(requests, done, strict=True):
+            self._log.append(lines, version=loaded.version, at=at)
+        outcomes = [
+            _answered(request.request_id, loaded.revision, one) if isinstance(one, Told) else one
+            for request, one in zip(requests, found, strict=True)
+        ]
+        self._remember(requests, outcomes)
+        return outcomes
+
+    def _remember(self, requests: Sequence[_Named], outcomes: Sequence[Outcome]) -> None:
+        for request, outcome in zip(requests, outcomes, strict=True):
             if request.asked is not None and isinstance(outcome, Answered):
-                self._repeats.remember(
-                    request.request_id,
-                    request.asked,
-                    outcome,
-                    rows=len(outcome.answers.predictions),
-                )
-        return done
+                rows = len(outcome.answers.predictions)
+                self._repeats.remember(request.request_id, request.asked, outcome, rows=rows)
 
     def _known(self, request: _Named) -> Outcome | None:
         if request.asked is None or request.request_id not in self._repeats:
@@ -195,31 +173,51 @@ class Passes:
         return self._now
 
 
-def _shared(
-    contender: Contender,
-    decoded: Iterable[tuple[_Named, Outcome | RequestRows]],
-    found: Iterator[Answers | Refused],
-    seconds: float,
-    at: datetime,
-) -> Iterator[Told | Refused]:
-    """Let the contender take its part of what the champion has computed."""
-    accepted: list[Asked] = []
-    computed: list[Asked | Refused] = []
-    for request, rows in decoded:
-        if not isinstance(rows, RequestRows):
-            continue
-        answers = next(found)
-        if isinstance(answers, Refused):
-            computed.append(answers)
-            continue
-        sent = request.request
-        accepted.append(Asked(request.request_id, sent.body, sent.kind, rows, answers))
-        computed.append(accepted[-1])
+def _computed(
+    loaded: Loaded, sound: Sequence[tuple[_Named, RequestRows]], at: datetime
+) -> list[Told | Refused]:
+    """Return what each request is told, by the champion or by the two versions."""
+    began = perf_counter()
+    found = loaded.predictor.predict_all([rows for _, rows in sound])
+    seconds = perf_counter() - began
+    pairs = zip(sound, found, strict=True)
+    contender = None if loaded.beside is None else loaded.beside.contender
+    if contender is None:
+        return [
+            answers
+            if isinstance(answers, Refused)
+            else _alone(loaded, request.request_id, rows, answers, at)
+            for (request, rows), answers in pairs
+        ]
+    computed = [
+        answers if isinstance(answers, Refused) else _asked(request, rows, answers)
+        for (request, rows), answers in pairs
+    ]
+    accepted = [one for one in computed if isinstance(one, Asked)]
     told = iter(contender.tell(accepted, seconds=seconds, at=at) if accepted else ())
-    return (one if isinstance(one, Refused) else next(told) for one in computed)
+    return [next(told) if isinstance(one, Asked) else one for one in computed]
 
 
-def _told(request_id: str, revision: int, told: Told) -> Answered:
+def _asked(request: _Named, rows: RequestRows, answers: Answers) -> Asked:
+    sent = request.request
+    return Asked(request.request_id, sent.body, sent.kind, rows, answers)
+
+
+def _alone(
+    loaded: Loaded, request_id: str, rows: RequestRows, answers: Answers, at: datetime
+) -> Told:
+    lines = log_lines(
+        rows,
+        answers,
+        request_id=request_id,
+        version=loaded.version,
+        revision=loaded.revision,
+        at=at,
+    )
+    return Told(answers, (loaded.version,) * len(rows), lines)
+
+
+def _answered(request_id: str, revision: int, told: Told) -> Answered:
     if len(set(told.versions)) == 1:
         return Answered(request_id, told.versions[0], revision, told.answers)
     return Answered(request_id, None, revision, told.answers, told.versions)

@@ -13,7 +13,7 @@ So requests share one run of the SQL where each happened after the one before it
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import duckdb
 import numpy as np
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from ml_assets.core.asked_rows import microseconds
 from ml_assets.core.contract import Contract
 from ml_assets.core.errors import FeatureSqlError, ServingError
+from ml_assets.core.feature_order import in_order
 from ml_assets.core.feature_query import FeatureQuery, literal
 from ml_assets.core.feature_values import FeatureNames, FeatureValues
 from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS, History
@@ -36,7 +37,7 @@ from ml_assets.core.release import (
     SQL_FILE,
     Release,
 )
-from ml_assets.core.request_rows import EVENT_TIME, MAX_FAULTS, Fault, Refused, RequestRows
+from ml_assets.core.request_rows import EVENT_TIME, Fault, Refused, RequestRows
 
 MICROSECOND = timedelta(microseconds=1)
 Outcome = TypeVar("Outcome")
@@ -221,7 +222,7 @@ class OnlineFeatures:
         self._connection.begin()
         try:
             columns = self._run_with_history(group)
-            outcomes = answer(self._in_order(columns, group))
+            outcomes = answer(in_order(columns, group, self.query, self.names))
             kept = self._stores(remember) and not _any_refused(outcomes)
         finally:
             if kept:
@@ -257,29 +258,6 @@ class OnlineFeatures:
             raise ServingError(message)
         return columns
 
-    def _in_order(
-        self, columns: Mapping[str, np.ndarray], group: Sequence[RequestRows]
-    ) -> list[FeatureValues | Refused]:
-        """Return each request's rows in its order; a row that is not there refuses its request."""
-        identities = [_plain(columns[name]) for name in self.query.identity]
-        place = {name: n for n, name in enumerate(zip(*identities, strict=True))}
-        values = self.names.values(columns, len(identities[0]))
-        if len(place) < len(values):
-            message = "features.sql yields a row more than once: a join matches several rows."
-            raise FeatureSqlError(message)
-        return [self._rows_of(rows, values, place) for rows in group]
-
-    def _rows_of(
-        self, rows: RequestRows, values: FeatureValues, place: Mapping[tuple[Any, ...], int]
-    ) -> FeatureValues | Refused:
-        asked = [tuple(map(_comparable, name)) for name in rows.identities(self.query.keys)]
-        absent = [position for position, name in enumerate(asked) if name not in place]
-        if absent:
-            text = "features.sql leaves this row out, so the model has nothing to say of it."
-            faults = [Fault(n, None, "features", text) for n in absent[:MAX_FAULTS]]
-            return Refused(422, tuple(faults))
-        return values.rows([place[name] for name in asked])
-
 
 def _any_refused(outcomes: Sequence[object]) -> bool:
     return any(isinstance(outcome, Refused) for outcome in outcomes)
@@ -304,14 +282,3 @@ def _split(values: FeatureValues, group: Sequence[RequestRows]) -> list[FeatureV
         found.append(values.rows(slice(start, start + len(rows))))
         start += len(rows)
     return found
-
-
-def _plain(column: np.ndarray) -> list[Any]:
-    """Return a column's values so that they compare equal to those of a request."""
-    if column.dtype.kind == "M":
-        column = column.astype("datetime64[us]").astype(np.int64)
-    return column.tolist()
-
-
-def _comparable(value: object) -> object:
-    return microseconds(value) if isinstance(value, datetime) else value

@@ -20,7 +20,8 @@ from ml_assets.storage.lake import Lake
 from ml_assets.storage.prediction_logs import key_of_inputs
 from ml_assets.storage.workspace import Workspace
 
-SAME = 'request_id, "row", received_at, truth'
+# What names one truth that was sent.
+IDENTITY = ("request_id", '"row"', "received_at", "truth")
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,7 @@ def _find_rows(
 
 
 def _same(left: str, right: str) -> str:
-    names = ("request_id", '"row"', "received_at", "truth")
-    return " AND ".join(f"{left}.{name} = {right}.{name}" for name in names)
+    return " AND ".join(f"{left}.{name} = {right}.{name}" for name in IDENTITY)
 
 
 def _counted(
@@ -180,8 +180,9 @@ def _counted(
 ) -> Taken:
     name = table_name(declared, FEEDBACK)
     lake.register(connection, name, name="feedback", columns=columns_of(declared))
+    identity = ", ".join(IDENTITY)
     total, known = connection.execute(
-        f"SELECT count(*), count(*) FILTER (WHERE known) FROM (SELECT {SAME}, "
-        f"bool_or(event_time IS NOT NULL) AS known FROM feedback GROUP BY {SAME})"
+        f"SELECT count(*), count(*) FILTER (WHERE known) FROM (SELECT {identity}, "
+        f"bool_or(event_time IS NOT NULL) AS known FROM feedback GROUP BY {identity})"
     ).fetchall()[0]
     return Taken(added, lake.version(name), total - known, total)
