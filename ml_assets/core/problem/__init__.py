@@ -18,6 +18,7 @@ from ml_assets.core.problem.learning import (
 )
 from ml_assets.core.problem.operation import (
     Alerts,
+    Email,
     Labelling,
     Monitoring,
     Quality,
@@ -47,6 +48,7 @@ __all__ = [
     "Candidate",
     "Declaration",
     "Duplicates",
+    "Email",
     "Evaluation",
     "EventTime",
     "Features",
