@@ -11,7 +11,7 @@ export WHYLOGS_NO_ANALYTICS := 1
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check dev bench bench-serving lock clean
+.PHONY: help setup demo test test-all check dev bench bench-monitoring bench-serving lock clean
 
 # show every target
 help:
@@ -63,6 +63,10 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.year_backfill
 	$(BIN)/python -m benchmarks.compiled_models
 	$(BIN)/python -m benchmarks.skew_replay
+
+# measure monitoring on the plant, against its known truth
+bench-monitoring: $(READY)
+	$(BIN)/python -m benchmarks.monitoring
 
 # measure the server beside others (needs wrk)
 bench-serving: $(READY)

@@ -11,13 +11,14 @@ import argparse
 import time
 from dataclasses import dataclass
 
+from joblib import Parallel, delayed
+
 from benchmarks.monitoring import tables
 from benchmarks.monitoring.adaptation import Adapted, adapted
 from benchmarks.monitoring.auditing import Audit, audits
 from benchmarks.monitoring.detection import Found, false_episodes, found
 from benchmarks.monitoring.lives import CHANGES, Life
 from benchmarks.monitoring.naming import Named, named
-from joblib import Parallel, delayed
 
 QUIET = "quiet"
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.monitoring.lives import DAY, END, ONSET, Life
-
 from ml_assets.core.rehearsal.live import Course, live_through
 from ml_assets.core.rehearsal.oracle import oracle_course
 from ml_assets.core.rehearsal.policies import ALWAYS, DECLARED, NEVER, compared_policies
 from ml_assets.core.rehearsal.version import Version
+
+from benchmarks.monitoring.lives import DAY, END, ONSET, Life
 from ml_assets.core.window import Window
 
 SETTLED_DAYS = 5  # the last days, by which everybody has had the time to adapt
@@ -46,7 +46,9 @@ def adapted(life: Life, version: Version) -> dict[str, Adapted]:
 def _figures(life: Life, course: Course) -> Adapted:
     rows = life.past.between(Window(life.world.steps[0].start, END))
     times = life.past.times[rows]
-    bounds = [np.datetime64(at.replace(tzinfo=None), "us") for at in (ONSET, END - SETTLED_DAYS * DAY)]
+    bounds = [
+        np.datetime64(at.replace(tzinfo=None), "us") for at in (ONSET, END - SETTLED_DAYS * DAY)
+    ]
     parts = np.searchsorted(times, bounds)
     before, between, after = (float(np.nanmean(p)) for p in np.split(course.losses, parts))
     return Adapted(before, between, after, len(course.retrainings), course.promotions)

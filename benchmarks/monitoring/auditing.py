@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.monitoring.lives import DAY, ONSET, SERVES, Life
-
 from ml_assets.core.estimation.audited import LOSS_SKEWNESS, audited_mean, power
 from ml_assets.core.estimation.loss_estimator import (
     AnsweredRows,
@@ -12,6 +10,8 @@ from ml_assets.core.estimation.loss_estimator import (
     fit_loss_estimator,
 )
 from ml_assets.core.rehearsal.version import Version
+
+from benchmarks.monitoring.lives import DAY, ONSET, SERVES, Life
 from ml_assets.core.window import Window
 
 REFERENCE_DAYS = 5  # of quiet production, answered unseen: what the estimator learns from
@@ -51,8 +51,10 @@ def audits(life: Life, version: Version) -> list[Audit]:
             continue
         losses, estimates = _day(life, version, estimator, step)
         drawn = chance.choice(len(losses), size=min(budget, len(losses)), replace=False)
+        changed = step.start >= ONSET
+        day = (losses, estimates)
         found.append(
-            _audit(life, estimator, losses, estimates, drawn, history, step.start >= ONSET)
+            _audit(life, estimator, day=day, drawn=drawn, history=history, changed=changed)
         )
         history = tuple(
             np.concatenate([old, new[drawn]])
@@ -64,12 +66,13 @@ def audits(life: Life, version: Version) -> list[Audit]:
 def _audit(
     life: Life,
     estimator: LossEstimator,
-    losses: np.ndarray,
-    estimates: np.ndarray,
+    *,
+    day: tuple[np.ndarray, np.ndarray],
     drawn: np.ndarray,
     history: tuple[np.ndarray, np.ndarray],
-    changed: bool,  # noqa: FBT001
+    changed: bool,
 ) -> Audit:
+    losses, estimates = day
     tried = estimator.reliability
     weight = power(*history, prior_slope=tried.slope, prior_variance=tried.estimate_variance)
     looks = [

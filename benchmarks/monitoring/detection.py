@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from benchmarks.monitoring.lives import CHANGED, END, ONSET, SERVES, Life
-
-from ml_assets.core.drift import MEMORY
-from ml_assets.core.episodes import Episode, episodes_of
 from ml_assets.core.rehearsal.service import Service
 from ml_assets.core.rehearsal.version import Version
+
+from benchmarks.monitoring.lives import CHANGED, END, ONSET, SERVES, Life
+from ml_assets.core.drift import MEMORY
+from ml_assets.core.episodes import Episode, episodes_of
 
 MONTH = timedelta(days=30.4375)
 

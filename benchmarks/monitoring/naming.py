@@ -6,13 +6,13 @@ from importlib import import_module
 
 import numpy as np
 import pandas as pd
-from benchmarks.monitoring.detection import Found, reference_end
-from benchmarks.monitoring.lives import SERVES, Life
-
 from ml_assets.core.change.grey_box import GreyBox
 from ml_assets.core.change.naming import Question, name_change
 from ml_assets.core.change.rows import ComparedRows
 from ml_assets.core.rehearsal.version import Version
+
+from benchmarks.monitoring.detection import Found, reference_end
+from benchmarks.monitoring.lives import SERVES, Life
 from ml_assets.core.window import Window
 
 LOOKS = (timedelta(0), timedelta(days=1), timedelta(days=3))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
+
 from benchmarks.monitoring.detection import months_watched, windows_after_change
 from benchmarks.monitoring.figures import Rate, Share, over_seeds, table
 from benchmarks.monitoring.lives import CHANGES
 from benchmarks.monitoring.naming import LOOKS
-
 from ml_assets.components.loading import declared_problem
 from ml_assets.plant import SCENARIOS
 
@@ -103,7 +103,9 @@ def naming(seen: Sequence) -> None:
         right = [n for n in last if n.parameter == SCENARIOS[scenario].parameter]
         if right:
             held = sum(n.low <= n.true_change <= n.high for n in right)
-            told, true = (np.mean([getattr(n, f) for n in right]) for f in ("change", "true_change"))
+            told, true = (
+                np.mean([getattr(n, f) for n in right]) for f in ("change", "true_change")
+            )
             rows.append((scenario, unit, f"{true:.4g}", f"{told:.4g}", Share(held, len(right))))
     table(
         f"Its change, {LOOKS[-1].days} days after drift was told",
