@@ -23,6 +23,7 @@ from ml_assets.core.problem.operation import (
     Quality,
     Retraining,
     Serving,
+    Trigger,
 )
 from ml_assets.core.problem.problem import Duplicates, Problem
 from ml_assets.core.problem.source import (
@@ -76,4 +77,5 @@ __all__ = [
     "Step",
     "Task",
     "Traffic",
+    "Trigger",
 ]
