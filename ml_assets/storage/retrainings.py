@@ -109,6 +109,8 @@ def realised_readings(
     Only labels that were known at ``now`` count.
     """
     monitoring = declared.problem.monitoring
+    if not workspace.lake.exists(table_name(declared, "labels")):
+        return []
     starts = {now - scale * monitoring.window for scale in monitoring.scales}
     starts |= set() if opened is None else {opened}
     rows = answered_rows(connection, workspace.lake, declared, Window(min(starts), now))

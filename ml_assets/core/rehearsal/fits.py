@@ -49,7 +49,7 @@ class Fidelity:
 
 MOST_RATE = 0.3
 EXACT = Fidelity()
-QUICK = Fidelity(rows=4000, trees=50)
+QUICK = Fidelity(rows=3000, trees=40)
 
 
 @dataclass(frozen=True)
