@@ -9,13 +9,14 @@ import duckdb
 
 from ml_assets.assets.stage import plain_utc
 from ml_assets.automation.requests import closed_partitions, range_request
+from ml_assets.core.alert_signals import pause_signal
 from ml_assets.core.episodes import Episode
 from ml_assets.core.loss_reading import LossReading
 from ml_assets.core.policy import RetrainingDecision, decide_retraining
 from ml_assets.core.window import Window, cut, floor
+from ml_assets.storage.alerting import raise_alerts
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import episodes, newest_window_end
-from ml_assets.storage.notifier import Alert, notifier_for
 from ml_assets.storage.retrainings import (
     learnable_rows,
     past_trainings,
@@ -127,8 +128,7 @@ def decide_now(
         cutoff=partition_before(declared, now).end,
         columns=episode.columns if episode else (),
     )
-    if decision.paused_until is not None:
-        _tell(workspace, declared, decision, now)
+    _tell(workspace, declared, decision, now)
     return decision
 
 
@@ -182,23 +182,11 @@ def next_regular(declared: DeclaredProblem, now: datetime) -> datetime | None:
 def _tell(
     workspace: Workspace, declared: DeclaredProblem, decision: RetrainingDecision, now: datetime
 ) -> None:
-    """Tell people once of each pause that failed retrainings have earned."""
-    name = declared.problem.name
-    episode = f"retraining/{name}/paused/{decision.paused_until:%Y-%m-%dT%H:%M}"
-    told = workspace.alerts.record(
-        name,
-        "warn",
-        "retraining paused",
-        decision.reason,
-        episode=episode,
-        details={"now": now.isoformat()},
-        at=datetime.now(tz=UTC),
-    )
-    if told is not None:
-        notifier_for(declared.problem.alerts).notify(
-            Alert(name, "retraining is paused", decision.reason, "warn", now, episode)
-        )
-        workspace.alerts.delivered(told, at=datetime.now(tz=UTC))
+    """Tell people of a pause that failed retrainings have earned."""
+    until = decision.paused_until
+    if until is not None:
+        signal = pause_signal(declared.problem.name, until=until, what=decision.reason, at=now)
+        raise_alerts(workspace, declared, [signal], now=datetime.now(tz=UTC))
 
 
 def partition_before(declared: DeclaredProblem, moment: datetime) -> Window:
