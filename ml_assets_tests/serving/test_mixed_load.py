@@ -13,6 +13,7 @@ SECONDS = 45
 
 @pytest.mark.serve
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_mixed_load_with_swaps_and_restarts_ends_without_a_wrong_or_lost_answer(
     bento, home, tmp_path
 ):

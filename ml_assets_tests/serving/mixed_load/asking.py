@@ -15,9 +15,10 @@ from ml_assets_tests.serving.mixed_load.rows import Pumps, as_json
 
 # What a server may say instead of an answer: come again.
 BACK_PRESSURE = frozenset({429, 503, 504})
-PATIENCE = 90.0
+PATIENCE = 180.0
 TIMEOUT = 60.0
 PAUSE = 0.05
+COME_AGAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Caller:
         while time.monotonic() < patient_until:
             answer = self.send(asked.kind, "POST", "/predict", asked.body, **asked.headers)
             if answer is None or answer.status_code in BACK_PRESSURE:
-                time.sleep(0.2)
+                time.sleep(COME_AGAIN)
             elif answer.status_code == httpx.codes.OK:
                 return self.read(asked, answer, is_repeat=is_repeat)
             else:

@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 from collections import deque
+from functools import partial
 from itertools import cycle
 from urllib.parse import urlsplit
 
@@ -12,12 +13,12 @@ import httpx
 
 from bentos.predictor.body import ARROW_TYPE
 from ml_assets.storage.malformed import Malformed
-from ml_assets_tests.serving.mixed_load.asking import BACK_PRESSURE, Asked, Caller
+from ml_assets_tests.serving.mixed_load.asking import BACK_PRESSURE, COME_AGAIN, Asked, Caller
 from ml_assets_tests.serving.mixed_load.rows import as_arrow, as_json, as_parquet
 
 # A repeat is no older than this: the server remembers rows for twelve hours of the pumps.
 OLDEST_REPEAT = 60.0
-BURST = 300
+BURST = 100
 
 
 class OneRow(Caller):
@@ -81,10 +82,9 @@ class Repeating(Caller):
         first, second = (self.asked("repeated", f"{name}-{n}", request_id=name) for n in range(2))
         if self.predicted(first) is None:
             return
-        answer = None
-        while answer is None or answer.status_code in BACK_PRESSURE:
-            answer = self.send("conflict", "POST", "/predict", second.body, **second.headers)
-            time.sleep(0.1)
+        send = partial(self.send, "conflict", "POST", "/predict", second.body, **second.headers)
+        while (answer := send()) is None or answer.status_code in BACK_PRESSURE:
+            time.sleep(COME_AGAIN)
         if answer.status_code == httpx.codes.OK:  # a restart came in between
             self.read(second, answer, is_repeat=True)
         elif answer.status_code != httpx.codes.CONFLICT:
@@ -114,7 +114,7 @@ class Wrong(Caller):
         self.journal.never_logged.add(name)
         headers = {**wrong.headers, "x-request-id": name}
         answer = self.send("wrong", wrong.method, "/predict", wrong.body, **headers)
-        if answer is not None and answer.status_code not in (wrong.status, 503):
+        if answer is not None and answer.status_code not in {wrong.status, *BACK_PRESSURE}:
             self.fault(f"{wrong.what} got {answer.status_code}, not {wrong.status}: {answer.text}")
         elif answer is not None and answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             self._must_say_where(wrong, answer)
@@ -156,12 +156,12 @@ class Feedback(Caller):
             if answer is not None and answer.status_code == httpx.codes.ACCEPTED:
                 self.journal.truths.append((about.request_id, row, truth))
                 break
-            if answer is not None and answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            if answer is not None and answer.status_code not in BACK_PRESSURE:
                 self.fault(f"feedback got {answer.status_code}: {answer.text}")
                 break
-            time.sleep(0.2)
+            time.sleep(COME_AGAIN)
         answer = self._feedback(b'{"request_id": "a b", "truth": 1.0}')
-        if answer is not None and answer.status_code not in (422, 503):
+        if answer is not None and answer.status_code not in {422, *BACK_PRESSURE}:
             self.fault(f"wrong feedback got {answer.status_code}: {answer.text}")
 
     def _feedback(self, body: bytes) -> httpx.Response | None:
