@@ -36,6 +36,7 @@ MONITORING = (
     "drift_report",
     "performance_report",
     "experiment_report",
+    "alerts",
     "labelling_queue",
     "scoreboard",
 )
