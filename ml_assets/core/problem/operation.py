@@ -1,5 +1,6 @@
 """How the model is served, watched, labelled and renewed."""
 
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -69,16 +70,34 @@ class Monitoring(Declaration):
 
     window: PositiveDuration = Field(default="PT1H", validate_default=True)
     scales: tuple[PositiveInt, ...] = Field(
-        default=(1, 4, 24), description="Window lengths that are tested, in windows."
+        default=(1, 2, 4, 24), description="Window lengths that are tested, in windows."
+    )
+    season: PositiveDuration | None = Field(
+        default=None, description="Length after which the data repeats, such as P1D or P7D."
     )
     min_rows: PositiveInt = Field(default=200, description="Rows a verdict needs, at least.")
     min_effect: PositiveFloat = Field(
         default=0.1, description="Smallest change that counts, in standard deviations."
     )
-    false_discovery_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
+    false_alarms_per_month: PositiveFloat = Field(
+        default=1.0, description="Alarms without drift that are accepted, over all columns."
+    )
     reference_windows: PositiveInt = Field(
         default=40, description="Windows of the training data that calibrate the test, at most."
     )
+
+    @model_validator(mode="after")
+    def _demand_whole_season(self) -> Self:
+        if self.season is not None and (
+            self.season <= self.window or self.season % self.window != timedelta(0)
+        ):
+            message = (
+                f"The season {self.season} is no whole number of windows of {self.window}, at "
+                "least two. Windows are compared with those of the same phase: choose a window "
+                "that divides the season."
+            )
+            raise ValueError(message)
+        return self
 
 
 Trigger = Literal["drift", "realised", "estimated", "audited"]
