@@ -11,11 +11,11 @@ export WHYLOGS_NO_ANALYTICS := 1
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check dev bench bench-monitoring bench-serving lock clean
+.PHONY: help setup demo test test-all check dev bench bench-monitoring bench-serving soak lock clean
 
 # show every target
 help:
-	@awk '/^# /{text=substr($$0,3)} /^[a-z-]+:/{split($$1,name,":"); if (text) printf "  %-13s %s\n", name[1], text; text=""}' Makefile
+	@awk '/^# /{text=substr($$0,3)} /^[a-z-]+:/{split($$1,name,":"); if (text) printf "  %-17s %s\n", name[1], text; text=""}' Makefile
 
 # make the environment from the pinned, hashed list
 setup: $(READY)
@@ -71,6 +71,10 @@ bench-monitoring: $(READY)
 # measure the server beside others (needs wrk)
 bench-serving: $(READY)
 	$(BIN)/python -m benchmarks.serving
+
+# ten minutes of everything at once: swaps, kills, wrong requests; every answer is judged
+soak: $(READY)
+	$(BIN)/python -m benchmarks.mixed_load --seconds 600 --seed 1
 
 # pin the newest versions that fit pyproject.toml
 lock: $(READY)
