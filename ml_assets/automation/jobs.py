@@ -34,9 +34,9 @@ MONITORING = (
     "prediction_log",
     "production_profile",
     "drift_report",
+    "labelling_queue",
     "performance_report",
     "experiment_report",
-    "labelling_queue",
     "scoreboard",
 )
 FEEDBACK = ("feedback",)

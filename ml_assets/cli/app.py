@@ -8,6 +8,7 @@ from rich.console import Console
 from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
 from ml_assets.cli.keys import keys
+from ml_assets.cli.label import label
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.skew import verify_skew
@@ -39,6 +40,7 @@ for command in (
     verify_skew,
     containerize,
     report,
+    label,
 ):
     app.command()(command)
 app.add_typer(keys, name="keys")

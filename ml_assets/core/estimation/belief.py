@@ -91,9 +91,7 @@ def believe(known: Known) -> Verdict:
             return _verdict(known, "audited", known.audited, reason)
         return _verdict(known, "realised", known.realised, f"{share}: this is the loss itself.")
     if audit:
-        reason = (
-            f"{share}; {known.audit_rows} rows drawn at random hold whatever the world does."
-        )
+        reason = f"{share}; {known.audit_rows} rows drawn at random hold whatever the world does."
         return _verdict(known, "audited", known.audited, reason)
     if whole and known.coverage >= SOME_LABELS and known.corrected.is_known:
         reason = f"{share}; corrected, as long as labels come as they did in earlier cohorts."

@@ -78,10 +78,7 @@ def tried_forward(losses: FloatArray, estimate: Estimator) -> Reliability:
     edges = np.linspace(0, len(losses), PARTS + 1).astype(int)
     places = np.arange(len(losses))
     estimates = np.concatenate(
-        [
-            estimate(places[:start], places[start:end])
-            for start, end in pairwise(edges[1:])
-        ]
+        [estimate(places[:start], places[start:end]) for start, end in pairwise(edges[1:])]
     )
     return compared(losses[edges[1] :], estimates)
 
