@@ -163,7 +163,7 @@ class _Stretch:
         answers[pd.isna(answers)] = None
         names = np.where(pd.isna(answers), "", SHADOW).astype(object)
         for version, at in self.frame.groupby("version").indices.items():
-            left = at[pd.isna(answers[at])]
+            left = np.array([place for place in at if answers[place] is None], dtype=int)
             estimator, second = self._of_version(str(version))
             if not len(left) or second is None or estimator is None:
                 continue

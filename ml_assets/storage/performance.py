@@ -16,7 +16,7 @@ import pandas as pd
 
 from ml_assets.core.bootstrap import Estimate
 from ml_assets.core.errors import LedgerError
-from ml_assets.core.estimation.audited import Audited, audited_mean, power
+from ml_assets.core.estimation.audited import LOSS_SKEWNESS, Audited, audited_mean, power
 from ml_assets.core.estimation.belief import Figure, Known, Verdict, believe
 from ml_assets.core.estimation.early_labels import LabelArrivals
 from ml_assets.core.estimation.loss_estimator import AnsweredRows, LossEstimator
@@ -275,8 +275,8 @@ def _realised(rows: _Rows, arrivals: LabelArrivals | None) -> tuple[Estimate, Es
         return plain, plain
     if arrivals is None:
         return plain, Estimate(np.nan, np.nan, np.nan)
-    ages = (rows.until - rows.frame["event_time"][at]).dt.total_seconds().to_numpy()
-    weights = 1 / arrivals.chances(rows.scores[at], losses, ages)
+    ages = (rows.until - rows.frame["event_time"]).dt.total_seconds().to_numpy()
+    weights = 1 / arrivals.chances(rows.scores[at], losses, ages=ages)
     return plain, realised_loss(losses, times, weights=weights, **shared)
 
 
@@ -296,9 +296,9 @@ def _audited(rows: _Rows, history: tuple[FloatArray, FloatArray]) -> tuple[Audit
     if tried is not None:
         weight = power(*history, prior_slope=tried.slope, prior_variance=tried.estimate_variance)
     if rows.problem.task != "regression":
-        prior = MISS_VARIANCE
+        prior, skewness = MISS_VARIANCE, 0.0
     else:
-        prior = 0.0 if tried is None else tried.loss_variance
+        prior, skewness = 0.0 if tried is None else tried.loss_variance, LOSS_SKEWNESS
     both = [
         audited_mean(
             rows.losses[at],
@@ -308,6 +308,7 @@ def _audited(rows: _Rows, history: tuple[FloatArray, FloatArray]) -> tuple[Audit
             weight=each,
             planned=int(rows.drawn.sum()),
             prior_variance=prior,
+            prior_skewness=skewness,
             confidence=rows.problem.gates.confidence,
         )
         for each in (weight, 0.0)

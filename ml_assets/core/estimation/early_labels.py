@@ -3,8 +3,10 @@
 Earlier cohorts, whose labels have all come, say how soon the label of a row comes, by stratum of
 its score and of its loss. A row that has its label weighs one over the chance of having it by now
 (Horvitz & Thompson 1952, JASA 47; Hájek's ratio). The assumption: labels go on coming as they did
-in those cohorts, given score and loss. Only labelled rows need a weight, and of those the loss is
-known: so this also mends delays that depend on the truth itself, as complaints that come first.
+in those cohorts, given score and loss, and rows of one cohort are alike at any hour of it. Only
+labelled rows need a weight, and of those the loss is known: so this also mends delays that depend
+on the truth itself, as complaints that come first. The chance is one over the whole cohort: a kind
+of row whose label takes a day is seen among the oldest rows only, and these stand for the others.
 """
 
 from dataclasses import dataclass
@@ -16,8 +18,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
-SCORES, LOSSES = 4, 3  # strata
-FEWEST = 25  # rows of a stratum that tell a chance; one with fewer is told by all rows
+SCORES, LOSSES = 3, 8  # strata; within one, chances should hardly differ
+FEWEST = 25  # rows that tell a chance; a stratum with fewer is told by its losses, or by all rows
 SMALLEST = 0.02  # chance below which a weight would be no more than noise
 
 
@@ -28,7 +30,7 @@ class LabelArrivals:
     Attributes:
         score_edges: Inner edges of the strata of scores.
         loss_edges: Inner edges of the strata of losses.
-        delays: Sorted delays of all rows, then of each stratum, in seconds.
+        delays: Sorted delays of each stratum, in seconds.
     """
 
     score_edges: FloatArray
@@ -46,26 +48,29 @@ class LabelArrivals:
         """
         score_edges, loss_edges = _edges(scores, SCORES), _edges(losses, LOSSES)
         strata = _strata(scores, losses, score_edges, loss_edges)
-        whole = np.sort(delays)
-        count = (len(score_edges) + 1) * (len(loss_edges) + 1)
-        own = [np.sort(delays[strata == stratum]) for stratum in range(count)]
-        told = tuple(each if len(each) >= FEWEST else whole for each in own)
-        return cls(score_edges, loss_edges, told)
+        by_loss = len(loss_edges) + 1
+        told = []
+        for stratum in range((len(score_edges) + 1) * by_loss):
+            own = strata == stratum
+            alike = strata % by_loss == stratum % by_loss
+            rows = next((at for at in (own, alike) if at.sum() >= FEWEST), slice(None))
+            told.append(np.sort(delays[rows]))
+        return cls(score_edges, loss_edges, tuple(told))
 
-    def chances(self, scores: FloatArray, losses: FloatArray, ages: FloatArray) -> FloatArray:
-        """Return the chance that a row like this has its label at its age, shape (n,).
+    def chances(self, scores: FloatArray, losses: FloatArray, *, ages: FloatArray) -> FloatArray:
+        """Return the chance that a row like this, of any age in its cohort, has its label by now.
 
         Args:
             scores: Of labelled rows, shape (n,).
             losses: Of the same rows, shape (n,).
-            ages: From the event to now, in seconds, shape (n,).
+            ages: From the event to now, in seconds, of all rows of the cohort, shape (N,).
         """
         strata = _strata(scores, losses, self.score_edges, self.loss_edges)
         found = np.empty(len(scores))
         for stratum in np.unique(strata):
             at, delays = strata == stratum, self.delays[stratum]
-            come = np.searchsorted(delays, ages[at], side="right")
-            found[at] = (come + 0.5) / (len(delays) + 1) if len(delays) else 1.0
+            come = np.searchsorted(delays, ages, side="right").mean()
+            found[at] = (come + 0.5) / (len(delays) + 1)
         return np.clip(found, SMALLEST, 1.0)
 
 
