@@ -22,7 +22,7 @@ from ml_assets.core.training_set import TrainingSet
 from ml_assets.core.walk_forward import Champion, ModelKind, Walk, walk_forward
 
 PREDICTION, LOSS, SLICE = "prediction__", "loss__", "slice__"
-CONFIDENCE = "confidence__"
+CONFIDENCE, CHANCE = "confidence__", "chance__"
 
 T = TypeVar("T")
 
@@ -56,8 +56,8 @@ class Evaluation:
         warnings: What could not be computed, and why.
         rows: One row a test row, in order of time: event_time, fold, truth, and for each model
             ``prediction__<model>`` and ``loss__<model>`` (NaN where it gave no answer), for
-            classifiers ``confidence__<model>`` (probability of the answered class), for each
-            declared slice ``slice__<slice>``.
+            classifiers ``confidence__<model>`` and ``chance__<model>`` (probability of the answered
+            and of the true class), for each declared slice ``slice__<slice>``.
     """
 
     primary_metric: str
@@ -215,6 +215,7 @@ def _table(walk: Walk, models: list[JudgedModel], parts: tuple[RowSlice, ...]) -
         columns[LOSS + name] = model.column(model.loss, np.nan)
         if answers.probabilities is not None:
             columns[CONFIDENCE + name] = model.column(answers.confidence, np.nan)
+            columns[CHANCE + name] = model.column(model.chance, np.nan)
     columns |= {SLICE + part.name: part.mask for part in parts}
     return pd.DataFrame(columns)
 
