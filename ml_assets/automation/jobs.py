@@ -37,6 +37,7 @@ MONITORING = (
     "labelling_queue",
     "performance_report",
     "experiment_report",
+    "alerts",
     "scoreboard",
 )
 FEEDBACK = ("feedback",)

@@ -43,8 +43,9 @@ def answered_rows(
     operation saw.
 
     Returns:
-        In order of time: the keys, ``event_time``, ``version``, ``request_id``, ``row``, the
-        features, ``prediction``, ``truth``, ``residual`` and ``absolute_residual``.
+        In order of time: the keys, ``_variant`` (the shadow is not heard), ``event_time``,
+        ``version``, ``request_id``, ``row``, the features, ``prediction``, ``truth``,
+        ``residual`` and ``absolute_residual``.
     """
     problem = declared.problem
     empty = log_columns(declared)
@@ -54,7 +55,8 @@ def answered_rows(
     chosen = "".join(f"l.{quoted(key)}, " for key in problem.keys)
     frame = connection.execute(
         f"""
-        SELECT {chosen}l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
+        SELECT {chosen}coalesce(l.variant, 'champion') AS _variant,
+               l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
                {truth_sql(problem, "t")} AS truth
         FROM log AS l LEFT JOIN {known_by("truths", window.end)} AS t USING ({identity})
         WHERE {place(problem, window).where.replace("_date", "l._date")}

@@ -1,14 +1,15 @@
 """How the model is served, watched, labelled and renewed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from ml_assets.core.problem.assurance import Interventions, PredictionInterval, Unfamiliar
-from ml_assets.core.problem.base import Declaration, Duration, PositiveDuration
+from ml_assets.core.problem.base import Declaration, Duration, PositiveDuration, faults_at
 from ml_assets.core.problem.traffic import Traffic
 
 Share = Annotated[float, Field(ge=0, le=1)]
+ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"
 
 
 class Quality(Declaration):
@@ -96,7 +97,39 @@ class Labelling(Declaration):
     )
 
 
+class Email(Declaration):
+    """A mail server, and who writes to whom. User and password are never declared."""
+
+    host: str = Field(description="Name of the mail server.")
+    port: PositiveInt = 587
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the connection is encrypted."
+    )
+    sender: str = Field(pattern=ADDRESS, description="Address that alerts come from.")
+    to: tuple[Annotated[str, Field(pattern=ADDRESS)], ...] = Field(
+        min_length=1, description="Addresses that alerts go to."
+    )
+    user_variable: str | None = Field(
+        default=None, description="Environment variable that holds the user's name."
+    )
+    password_variable: str | None = Field(
+        default=None, description="Environment variable that holds the password."
+    )
+
+    @model_validator(mode="after")
+    def _user_and_password_go_together_and_encrypted(self) -> Self:
+        named = (self.user_variable is not None, self.password_variable is not None)
+        if any(named) and not all(named):
+            lacking = "password_variable" if named[0] else "user_variable"
+            raise faults_at({lacking: "Give both user_variable and password_variable, or neither."})
+        if any(named) and self.security == "none":
+            fault = "A password is not sent unencrypted. Use 'starttls' or 'tls'."
+            raise faults_at({"security": fault})
+        return self
+
+
 class Alerts(Declaration):
     """Whom to tell. The log is always told."""
 
     webhook: str | None = Field(default=None, description="Address that gets a JSON POST.")
+    email: Email | None = Field(default=None, description="Whom to write to.")
