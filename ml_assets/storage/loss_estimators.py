@@ -12,10 +12,10 @@ from ml_assets.core.estimation.loss_estimator import (
     fit_loss_estimator,
 )
 from ml_assets.core.evaluation import CONFIDENCE, PREDICTION, Evaluation
+from ml_assets.core.monitoring_reference import judged_rows
 from ml_assets.core.problem import Problem
 from ml_assets.core.training_set import TrainingSet
 from ml_assets.storage.model_files import load, save
-from ml_assets.storage.monitoring_reference import judged_rows
 from ml_assets.storage.row_losses import logged_metric, row_losses
 from ml_assets.storage.stage_outputs import as_json
 from ml_assets.storage.versions import StoredVersion
