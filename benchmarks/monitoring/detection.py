@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ml_assets.core.rehearsal.service import Service
-from ml_assets.core.rehearsal.version import Version
-
 from benchmarks.monitoring.lives import CHANGED, END, ONSET, SERVES, Life
 from ml_assets.core.drift import MEMORY
 from ml_assets.core.episodes import Episode, episodes_of
+from ml_assets.core.rehearsal.service import Service
+from ml_assets.core.rehearsal.version import Version
 
 MONTH = timedelta(days=30.4375)
+LOOKS = (timedelta(0), timedelta(days=1), timedelta(days=3))
+"""When the change report is read, after drift was told."""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,12 @@ import pandas as pd
 from ml_assets.core.change.grey_box import GreyBox
 from ml_assets.core.change.naming import Question, name_change
 from ml_assets.core.change.rows import ComparedRows
-from ml_assets.core.rehearsal.version import Version
 
-from benchmarks.monitoring.detection import Found, reference_end
+from benchmarks.monitoring.detection import LOOKS, Found, reference_end
 from benchmarks.monitoring.lives import SERVES, Life
+from ml_assets.core.rehearsal.version import Version
+from ml_assets.core.training import predict
 from ml_assets.core.window import Window
-
-LOOKS = (timedelta(0), timedelta(days=1), timedelta(days=3))
-"""When the change report is read, after drift was told."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def _look(life: Life, version: Version, told: Found, after: timedelta) -> Named:
             drifted=tuple(c for c in episode.columns if c in life.past.numeric),
             signed=True,
             loss=lambda truth, answers: np.abs(np.asarray(answers) - np.asarray(truth)),
-            ask=lambda frame: life.world.problem and version.model.predict(frame[_inputs(version)]),
+            ask=lambda frame: predict(version.model, frame, life.world.problem.task).values,
             metric="mean absolute error",
             grey_box=_grey_box(life),
             seed=life.seed,
@@ -89,10 +87,6 @@ def _compared(life: Life, version: Version, window: Window, now: datetime) -> Co
         truth=truth,
         loss=np.abs(answers - truth),
     )
-
-
-def _inputs(version: Version) -> list[str]:
-    return list(version.model.feature_names_in_)
 
 
 def _grey_box(life: Life) -> GreyBox:

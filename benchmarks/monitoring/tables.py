@@ -5,10 +5,9 @@ from datetime import timedelta
 
 import numpy as np
 
-from benchmarks.monitoring.detection import months_watched, windows_after_change
+from benchmarks.monitoring.detection import LOOKS, months_watched, windows_after_change
 from benchmarks.monitoring.figures import Rate, Share, over_seeds, table
 from benchmarks.monitoring.lives import CHANGES
-from benchmarks.monitoring.naming import LOOKS
 from ml_assets.components.loading import declared_problem
 from ml_assets.plant import SCENARIOS
 
@@ -27,7 +26,10 @@ def show(seen: Sequence) -> None:
     monitoring = declared_problem("plant").problem.monitoring
     detection(seen, monitoring.window)
     false_alarms(seen, monitoring)
-    naming(seen)
+    if any(one.named for one in seen):
+        naming(seen)
+    else:
+        print("\nNot connected: no change report names parameters.\n")
     auditing(seen)
     if any(one.adapted for one in seen):
         adaptation(seen)
