@@ -34,6 +34,7 @@ MONITORING = (
     "prediction_log",
     "production_profile",
     "drift_report",
+    "change_report",
     "performance_report",
     "experiment_report",
     "labelling_queue",

@@ -1,6 +1,7 @@
 """When a problem retrains: at set times, or when production has drifted."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from ml_assets.automation.requests import closed_partitions, range_request
 from ml_assets.core.episodes import Episode
 from ml_assets.core.policy import RetrainingDecision, Training, decide_retraining
 from ml_assets.core.window import Window, cut, floor
+from ml_assets.storage.change_reports import change_of
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import episodes, newest_window_end
 from ml_assets.storage.workspace import Workspace
@@ -94,7 +96,10 @@ def decide_now(
     problem = declared.problem
     champion = workspace.ledger.champion(problem.name)
     version = champion.version if champion else ""
-    seen = episodes(workspace, declared, version)
+    seen = [
+        _as_named(workspace, declared, episode, now)
+        for episode in episodes(workspace, declared, version)[-1:]
+    ]
     decision = decide_retraining(
         problem.retraining,
         problem=problem.name,
@@ -114,6 +119,20 @@ def decide_now(
         at=datetime.now(tz=UTC),
     )
     return decision
+
+
+def _as_named(
+    workspace: Workspace, declared: DeclaredProblem, episode: Episode, now: datetime
+) -> Episode:
+    """Return an episode with the severity of a data fault, if the change was named one.
+
+    The drift rule sees one column at a time: a new unit or rows out of order look like drift to it.
+    """
+    report = change_of(workspace, declared, episode.id, until=now)
+    if report is None or not report.is_data_fault:
+        return episode
+    columns = {name for fault in report.faults for name in fault.columns}
+    return replace(episode, severity="data_fault", columns=tuple(sorted(columns)))
 
 
 def partition_before(declared: DeclaredProblem, moment: datetime) -> Window:
