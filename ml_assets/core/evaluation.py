@@ -22,6 +22,7 @@ from ml_assets.core.training_set import TrainingSet
 from ml_assets.core.walk_forward import Champion, ModelKind, Walk, walk_forward
 
 PREDICTION, LOSS, SLICE = "prediction__", "loss__", "slice__"
+CHANCE = "chance__"
 
 T = TypeVar("T")
 
@@ -54,8 +55,9 @@ class Evaluation:
         fold_losses: Of every model.
         warnings: What could not be computed, and why.
         rows: One row a test row, in order of time: event_time, fold, truth, and for each model
-            ``prediction__<model>`` and ``loss__<model>`` (NaN where it gave no answer), for each
-            declared slice ``slice__<slice>``.
+            ``prediction__<model>`` and ``loss__<model>`` (NaN where it gave no answer), for
+            classifiers ``chance__<model>`` (probability of the true class), for each declared
+            slice ``slice__<slice>``.
     """
 
     primary_metric: str
@@ -211,6 +213,8 @@ def _table(walk: Walk, models: list[JudgedModel], parts: tuple[RowSlice, ...]) -
         undefined = np.nan if answers.probabilities is None else None
         columns[PREDICTION + name] = model.column(answers.values, undefined)
         columns[LOSS + name] = model.column(model.loss, np.nan)
+        if answers.probabilities is not None:
+            columns[CHANCE + name] = model.column(model.chance, np.nan)
     columns |= {SLICE + part.name: part.mask for part in parts}
     return pd.DataFrame(columns)
 

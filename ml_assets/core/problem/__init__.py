@@ -1,5 +1,6 @@
 """The declaration of a problem, as frozen values that know no orchestrator."""
 
+from ml_assets.core.problem.assurance import Interventions, PredictionInterval, Unfamiliar
 from ml_assets.core.problem.base import Declaration
 from ml_assets.core.problem.learning import (
     METRICS,
@@ -55,11 +56,13 @@ __all__ = [
     "Gates",
     "GuardRails",
     "Interval",
+    "Interventions",
     "Label",
     "LabelSource",
     "Labelling",
     "Monitoring",
     "Partitions",
+    "PredictionInterval",
     "Problem",
     "Promotion",
     "Quality",
@@ -76,4 +79,5 @@ __all__ = [
     "Step",
     "Task",
     "Traffic",
+    "Unfamiliar",
 ]

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from ml_assets.core.problem.assurance import Interventions, PredictionInterval, Unfamiliar
 from ml_assets.core.problem.base import Declaration, Duration, PositiveDuration
 from ml_assets.core.problem.traffic import Traffic
 
@@ -40,6 +41,19 @@ class Serving(Declaration):
     unknown_category: Literal["accept", "reject"] = "accept"
     traffic: Traffic = Traffic()
     rate_limit: RateLimit | None = Field(default=None, description="By default there is none.")
+    interval: PredictionInterval | None = Field(
+        default=PredictionInterval(), description="null for predictions alone."
+    )
+    unfamiliar: Unfamiliar = Field(
+        default="flag",
+        description="What happens to a row far from the training rows. answer: nothing, it is not "
+        "looked for; flag: the answer says so; reject: it gets 422; fallback: the best baseline "
+        "answers.",
+    )
+    unfamiliar_rate: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        default=0.001, description="Share of familiar rows that may be taken for unfamiliar ones."
+    )
+    interventions: Interventions = Interventions()
 
 
 class Monitoring(Declaration):
