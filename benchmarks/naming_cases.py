@@ -1,8 +1,9 @@
 """Cases with a known answer: what is injected into the plant and into real tables."""
 
 import os
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,12 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from ml_assets.core.change.naming import Question
 from ml_assets.core.change.rows import ComparedRows
-from ml_assets.core.drift import decide
-from ml_assets.core.histograms import WindowCounts
-from ml_assets.core.problem import Monitoring
-from ml_assets.core.reference import Reference
 from ml_assets.core.window import Window
 from ml_assets.defs.plant.physics import RigPhysics
 from ml_assets.plant import ORIGIN, Plant
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-TRAINED, JUDGED, ONSET, END = (ORIGIN + days * DAY for days in (6, 6, 13, 19))
-RULE = Monitoring(window=timedelta(hours=6), min_rows=200)
-LABEL_DELAY = timedelta(hours=3)
+TRAINED, JUDGED, ONSET = (ORIGIN + days * DAY for days in (6, 6, 13))
 NUMBERS = (
     "amplitude_mm",
     "period_s",
@@ -82,20 +77,20 @@ def plant_rows(plant, window):
 class PlantCase:
     """One plant, its model, and what it did before anything happened."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, *, learn=True):
         self.seed = seed
-        quiet = plant_rows(Plant("quiet", seed=seed), Window(ORIGIN, ONSET))
+        start = ORIGIN if learn else JUDGED
+        quiet = plant_rows(Plant("quiet", seed=seed), Window(start, ONSET))
         trained = quiet[quiet["event_time"] < TRAINED]
-        self.model = Learned(trained, NUMBERS, TEXTS, "next_amplitude_mm")
+        self.model = Learned(trained, NUMBERS, TEXTS, "next_amplitude_mm") if learn else Unasked()
         self.before = self.answered(quiet[quiet["event_time"] >= JUDGED])
-        self.watch = Watch(self.before)
 
     def answered(self, frame):
         return self.model.answered(frame, "next_amplitude_mm", "rig")
 
     def production(self, scenario):
         plant = Plant(f"{scenario}@P13D" if scenario != "quiet" else "quiet", seed=self.seed)
-        return self.answered(plant_rows(plant, Window(ONSET, END)))
+        return self.answered(plant_rows(plant, Window(ONSET, ONSET + 2 * DAY)))
 
     def question(self, opened, until, drifted=()):
         return Question(
@@ -111,48 +106,105 @@ class PlantCase:
         )
 
 
-class Watch:
-    """The drift rule on features, prediction and residuals, window by window."""
+class Unasked:
+    """Stands for a model where no label has come: faults are told from features alone."""
 
-    def __init__(self, before):
-        frame = watched(before)
-        kinds = dict.fromkeys(NUMBERS, "float") | dict.fromkeys(TEXTS, "string")
-        kinds |= dict.fromkeys(("prediction", "residual", "absolute_residual"), "float")
-        roles = {name: name for name in ("prediction", "residual", "absolute_residual")}
-        rows = int(len(frame) * RULE.window / (ONSET - JUDGED))
-        self.reference = Reference.fit(
-            frame, kinds, roles=roles, window=RULE.window, window_rows=rows, windows=40
-        )
-        self.quiet = self.counts(frame)
+    numeric, categorical = NUMBERS, TEXTS
 
-    def counts(self, frame):
-        starts = frame["event_time"].dt.floor("6h")
-        return [
-            WindowCounts.of(part, self.reference.bins, start=start.to_pydatetime())
-            for start, part in frame.groupby(starts)
-        ]
-
-    def verdicts(self, rows):
-        """Yield the start and the drifted columns of each window that drifted."""
-        seen = list(self.quiet)
-        for counts in self.counts(watched(rows)):
-            seen.append(counts)
-            verdict = decide(self.reference, seen, RULE)
-            if verdict.state == "drift":
-                yield verdict.window_start, tuple(sorted({f.column for f in verdict.drifted}))
+    def answered(self, frame, target, entity):
+        return unlabelled(frame, NUMBERS, TEXTS, entity)
 
 
-def watched(rows):
-    residual = rows.prediction - rows.truth
-    return rows.frame.assign(
-        prediction=rows.prediction, residual=residual, absolute_residual=np.abs(residual)
-    )
+def unlabelled(frame, numeric, categorical, entity=None):
+    """Return rows of which nothing but the features is known."""
+    frame = frame.sort_values("event_time", kind="stable").reset_index(drop=True)
+    who = frame[entity].to_numpy(object) if entity else np.full(len(frame), "all", object)
+    unknown = np.full(len(frame), np.nan)
+    return ComparedRows(frame, numeric, categorical, who, unknown, unknown, unknown)
 
 
-def until(rows, moment, *, delay=LABEL_DELAY):
-    """Return the rows up to a moment, with the labels that had come by then."""
-    kept = rows.at(np.flatnonzero((rows.frame["event_time"] < moment).to_numpy()))
-    unknown = (kept.frame["event_time"] > moment - delay).to_numpy()
-    return replace(
-        kept, truth=np.where(unknown, np.nan, kept.truth), loss=np.where(unknown, np.nan, kept.loss)
-    )
+@dataclass(frozen=True)
+class Injected:
+    kind: str
+    columns: tuple[str, ...]
+    breaks: Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def broken(rows, fault, moment):
+    """Return rows that are broken from a moment on."""
+    late = (rows.frame["event_time"] >= moment).to_numpy()
+    columns = [name for name in rows.frame.columns if name != "event_time"]
+    frame = rows.frame.copy()
+    frame.loc[late, columns] = fault.breaks(frame[late].reset_index(drop=True))[columns].to_numpy()
+    return replace(rows, frame=frame.astype(dict.fromkeys(rows.numeric, float)))
+
+
+def scaled(column, factor, offset=0.0):
+    def breaks(frame):
+        return frame.assign(**{column: frame[column] * factor + offset})
+
+    return Injected("changed_unit", (column,), breaks)
+
+
+def exchanged(one, other):
+    def breaks(frame):
+        return frame.assign(**{one: frame[other], other: frame[one]})
+
+    return Injected("exchanged_columns", (one, other), breaks)
+
+
+def shuffled(columns, entity=None):
+    def breaks(frame):
+        groups = frame.groupby(entity) if entity else [("all", frame)]
+        mixed = frame.copy()
+        for _, part in groups:
+            order = np.random.default_rng(0).permutation(part.index)
+            mixed.loc[part.index, columns] = frame.loc[order, columns].to_numpy()
+        return mixed
+
+    return Injected("rows_out_of_order", tuple(columns), breaks)
+
+
+def valued(kind, column, value):
+    return Injected(kind, (column,), lambda frame: frame.assign(**{column: value}))
+
+
+MEASURED = ["amplitude_mm", "period_s", "peak_velocity_mm_s", "offset_mm", "coil_temperature_c"]
+MEASURED += ["supply_voltage_v", "ambient_temperature_c", "load"]
+PLANT_FAULTS = {
+    "velocity in m/s": scaled("peak_velocity_mm_s", 0.001),
+    "amplitude in cm": scaled("amplitude_mm", 0.1),
+    "amplitude in inches": scaled("amplitude_mm", 1 / 25.4),
+    "hall in °F": scaled("ambient_temperature_c", 1.8, 32),
+    "coil in K": scaled("coil_temperature_c", 1, 273.15),
+    "pulse in ms": scaled("pulse_s", 1000),
+    "voltage is empty": valued("dead_column", "supply_voltage_v", np.nan),
+    "coil stands still": valued("frozen_column", "coil_temperature_c", 38.5),
+    "coil and voltage exchanged": exchanged("coil_temperature_c", "supply_voltage_v"),
+    "amplitude and hall exchanged": exchanged("amplitude_mm", "ambient_temperature_c"),
+    "rows shuffled": shuffled(MEASURED, "rig"),
+}
+WEATHER = ("temp", "atemp", "hum", "windspeed")
+BIKE_STARTS = [datetime(2011, 5, 1, tzinfo=UTC) + timedelta(days=30 * n) for n in range(19)]
+BIKES = {
+    "temp in °F": scaled("temp", 1.8, 32),
+    "temp not normalised": scaled("temp", 100),
+    "wind in km/h": scaled("windspeed", 3.6),
+    "wind in mph": scaled("windspeed", 2.2369362920544),
+    "humidity is empty": valued("dead_column", "hum", np.nan),
+    "temp stands still": valued("frozen_column", "temp", 0.5),
+    "humidity and wind exchanged": exchanged("hum", "windspeed"),
+    "rows shuffled": shuffled(list(WEATHER)),
+}
+
+
+def bike_rows(start):
+    """Return eight weeks of the bike table before a moment, and two weeks since."""
+    frame = pd.read_csv(DATA / "bike_sharing" / "hour.csv")
+    times = pd.to_datetime(frame["dteday"]) + pd.to_timedelta(frame["hr"], unit="h")
+    frame["event_time"] = times.dt.tz_localize("UTC").astype("datetime64[us, UTC]")
+    parts = []
+    for low, high in ((start - timedelta(weeks=8), start), (start, start + timedelta(weeks=2))):
+        part = frame[(frame["event_time"] >= low) & (frame["event_time"] < high)]
+        parts.append(unlabelled(part[["event_time", *WEATHER]], WEATHER, ()))
+    return parts

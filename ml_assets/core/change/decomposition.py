@@ -90,7 +90,8 @@ def decompose(
         Estimate(float(value), *fewest.interval(drawn[:, at], confidence=CONFIDENCE))
         for at, value in enumerate(parts)
     )
-    shared = [float(w.sum() ** 2 / (w**2).sum()) for w in weights]
+    # Effective rows (Kish 1965), and no more than lie in the common part: 2 pi is 1 without drift.
+    shared = [float(min(w.sum() ** 2 / (w**2).sum(), 2 * w.sum())) for w in weights]
     residuals = _residuals(before, signed=signed)
     return Decomposition(
         float(before.loss.mean()),

@@ -26,7 +26,7 @@ class Column:
     Attributes:
         name: Its name.
         before: Its quantiles in the reference.
-        since: Its quantiles in the recent rows.
+        since: Its quantiles in the newest half of the recent rows: the older ones may be as before.
         spread: Standard deviation in the reference.
         usual: Largest usual distance.
     """
@@ -55,7 +55,8 @@ def columns_of(reference: ComparedRows, recent: ComparedRows) -> list[Column]:
     """Return the numeric columns with enough values on both sides that vary in the reference."""
     found = []
     for name in reference.numeric:
-        before, since = _present(reference.numbers(name)), _present(recent.numbers(name))
+        values = recent.numbers(name)
+        before, since = _present(reference.numbers(name)), _present(values[len(values) // 2 :])
         if min(len(before), len(since)) < MIN_VALUES or not before.std() > 0:
             continue
         spread = float(before.std())

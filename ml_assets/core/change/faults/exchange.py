@@ -11,6 +11,8 @@ from ml_assets.core.change.faults.fault import Fault, Repair
 from ml_assets.core.change.faults.moment import first_moment, switch
 from ml_assets.core.change.rows import ComparedRows
 
+CLEARLY = 0.2  # of how far the other column has moved away itself
+
 
 def exchanged_columns(reference: ComparedRows, recent: ComparedRows) -> Iterator[Fault]:
     """Yield each circle of columns that took each other's place."""
@@ -36,9 +38,11 @@ def _donor(column: Column, moved: dict[str, Column]) -> str | None:
         if name != column.name
     }
     nearest = min(distances, key=distances.__getitem__, default=None)
-    if nearest is None or not moved[nearest].resembles(column.since):
+    if nearest is None:
         return None
-    return nearest
+    other = moved[nearest]
+    left, away = other.distance(column.since), other.distance(other.since)
+    return nearest if other.resembles(column.since) or left < CLEARLY * away else None
 
 
 def _circle(first: str, donors: dict[str, str | None]) -> list[str]:

@@ -38,7 +38,8 @@ def repeated_rows(reference: ComparedRows, recent: ComparedRows) -> Iterator[Fau
 def _stretches(
     name: str, reference: ComparedRows, recent: ComparedRows
 ) -> Iterator[tuple[np.timedelta64, pd.Series]]:
-    past, now = _named(name, reference), _named(name, recent)
+    now = _named(name, recent)
+    past = pd.concat([_named(name, reference), now], ignore_index=True)
     seen = past.groupby(["entity", "value"])["time"].transform("size") <= MOST_MATCHES
     pairs = now.merge(past[seen], on=["entity", "value"], suffixes=("", "_before"))
     lags = pairs["time"] - pairs["time_before"]
