@@ -1,7 +1,7 @@
 """Changes of production, named: one row an episode of drift and look."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import import_module
 
@@ -118,6 +118,20 @@ def change_of(
         return None
     newest = max(rows, key=lambda row: row["until"])
     return ChangeReport.from_json(json.loads(newest["report"]))
+
+
+def as_named(
+    workspace: Workspace, declared: DeclaredProblem, episode: Episode, *, until: datetime
+) -> Episode:
+    """Return an episode with the severity of a data fault, if its change was named one.
+
+    The drift rule sees one column at a time: a new unit or rows out of order look like drift to it.
+    """
+    report = change_of(workspace, declared, episode.id, until=until)
+    if report is None or not report.is_data_fault:
+        return episode
+    columns = {name for fault in report.faults for name in fault.columns}
+    return replace(episode, severity="data_fault", columns=tuple(sorted(columns)))
 
 
 def _versions(workspace: Workspace, declared: DeclaredProblem) -> list[str]:

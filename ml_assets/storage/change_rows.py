@@ -9,11 +9,11 @@ import pandas as pd
 from ml_assets.core.change.rows import ComparedRows
 from ml_assets.core.evaluation import PREDICTION, Evaluation
 from ml_assets.core.metrics import Predictions, row_loss
+from ml_assets.core.monitoring_reference import judged_rows
 from ml_assets.core.problem import Problem
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import training_set_at
-from ml_assets.storage.monitoring_reference import judged_rows
 from ml_assets.storage.performance import logged_metric
 from ml_assets.storage.production import answered_rows
 from ml_assets.storage.versions import StoredVersion

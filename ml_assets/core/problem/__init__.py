@@ -19,11 +19,13 @@ from ml_assets.core.problem.learning import (
 )
 from ml_assets.core.problem.operation import (
     Alerts,
+    Email,
     Labelling,
     Monitoring,
     Quality,
     Retraining,
     Serving,
+    Trigger,
 )
 from ml_assets.core.problem.problem import Duplicates, Problem
 from ml_assets.core.problem.source import (
@@ -48,6 +50,7 @@ __all__ = [
     "Candidate",
     "Declaration",
     "Duplicates",
+    "Email",
     "Evaluation",
     "EventTime",
     "Features",
@@ -79,5 +82,6 @@ __all__ = [
     "Step",
     "Task",
     "Traffic",
+    "Trigger",
     "Unfamiliar",
 ]
