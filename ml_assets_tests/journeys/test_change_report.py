@@ -3,8 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
 
+from ml_assets.automation.jobs import DATA, TRAINING
 from ml_assets.automation.retraining import decide_now
 from ml_assets.components.execution import ProblemRunner
 from ml_assets.components.loading import declared_problem
@@ -39,11 +41,21 @@ def with_scenario(declared, scenario):
     return replace(declared, problem=problem.model_copy(update=update))
 
 
+def assets_of(runner):
+    return runner.definitions.resolve_asset_graph().get_all_asset_keys()
+
+
 @pytest.mark.slow
 def test_friction_that_rose_is_named_with_its_interval(tmp_path, instance):
     declared = with_scenario(declared_problem("plant"), "friction_step@P5DT12H")
     runner = ProblemRunner(declared, Workspace(tmp_path), instance)
-    runner.run("pipeline", HISTORY)
+    learning = [name for name in DATA + TRAINING if name not in ("bento", "deployment")]
+    made = [name for name in learning if dg.AssetKey(["plant", name]) in assets_of(runner)]
+    runner.run("pipeline", HISTORY, assets=[*made, "reference_rigs"])
+    [trained, *_] = runner.workspace.ledger.entries("plant")
+    runner.workspace.ledger.record(
+        "plant", "promoted", trained.version, reason="test", at=HISTORY.end
+    )
     production = Window(HISTORY.end, HISTORY.end + 2 * DAY)
     runner.run("data", production)
     answer(runner, production)
