@@ -1,6 +1,7 @@
 """Changes of production, named: one row an episode of drift and look."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -13,6 +14,7 @@ from ml_assets.core.change.grey_box import GreyBox
 from ml_assets.core.change.report import ChangeReport
 from ml_assets.core.drift import MEMORY
 from ml_assets.core.episodes import Episode
+from ml_assets.core.errors import DeclarationError, nearest
 from ml_assets.core.problem import Problem
 from ml_assets.core.window import Window, floor
 from ml_assets.storage.change_rows import compared, evaluated_rows, losses, production_rows
@@ -21,6 +23,7 @@ from ml_assets.storage.drift_reports import TABLE as VERDICTS
 from ml_assets.storage.drift_reports import episodes, newest_window_end
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.performance import logged_metric
+from ml_assets.storage.production_profiles import value_kind
 from ml_assets.storage.versions import StoredVersion, model_of, reference_of, stored_version
 from ml_assets.storage.workspace import Workspace
 
@@ -39,6 +42,15 @@ SCHEMA = pa.schema(
         "report": pa.string(),
     }
 )
+
+# The mean of the row losses, for people.
+IN_WORDS = {
+    "mae": "mean absolute error",
+    "rmse": "mean squared error",
+    "accuracy": "share of wrong answers",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
 
 
 @dataclass(frozen=True)
@@ -159,7 +171,12 @@ def _named(
     before, since = _sides(connection, workspace, declared, stored, period, length)
     inputs = list(model.feature_names_in_)
     features = tuple(name for name in inputs if name in before)
-    numeric = tuple(n for n in features if pd.api.types.is_float_dtype(before[n]))
+    kinds = {name: value_kind(column.bins) for name, column in drift_reference.columns.items()}
+    numeric = tuple(
+        name
+        for name in features
+        if kinds.get(name) == "float" or pd.api.types.is_float_dtype(before[name])
+    )
     categorical = tuple(name for name in features if name not in numeric)
     roles = {name: column.role for name, column in drift_reference.columns.items()}
     slices = tuple(one for one in problem.slices if one.column in features)
@@ -170,8 +187,8 @@ def _named(
         signed=problem.task == "regression",
         loss=lambda truth, answers: losses(problem, truth, answers),
         ask=lambda frame: predict(model, frame[inputs], problem.task).values,
-        metric=logged_metric(problem),
-        grey_box=load_grey_box(problem),
+        metric=IN_WORDS[logged_metric(problem)],
+        grey_box=load_grey_box(problem, features),
         slices=lambda frame: {one.name: one.mask for one in declared_slices(frame, slices)},
         seed=problem.seed,
     )
@@ -206,9 +223,21 @@ def _sides(  # noqa: PLR0917  each of them is another thing
     return before, answered[~early].reset_index(drop=True)
 
 
-def load_grey_box(problem: Problem) -> GreyBox | None:
-    """Return the user's physical model, if one is declared."""
+def load_grey_box(problem: Problem, features: Collection[str]) -> GreyBox | None:
+    """Return the user's physical model, if one is declared.
+
+    Raises:
+        DeclarationError: If it reads what is no feature.
+    """
     if problem.grey_box is None:
         return None
     module, _, name = problem.grey_box.rpartition(".")
-    return getattr(import_module(module), name)()
+    grey_box: GreyBox = getattr(import_module(module), name)()
+    for column in grey_box.columns:
+        if column not in features:
+            message = (
+                f"{problem.grey_box} reads {column!r}, which is no feature of {problem.name!r}. "
+                f"{nearest(column, features)}"
+            )
+            raise DeclarationError(message)
+    return grey_box
