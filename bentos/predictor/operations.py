@@ -86,15 +86,15 @@ class Operations:
         if loaded is None:
             raise Unacceptable(503, "No release is loaded yet: see GET /readyz.")
         release = loaded.predictor.release
-        if kind_of(request) != "json":
+        if kind_of(request.scope) != "json":
             raise Unacceptable(415, "Feedback is JSON: content-type application/json.")
         try:
-            body = await read_body(request, limit=release.body_limit)
+            body = await read_body(request.scope, request.receive, limit=release.body_limit)
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED)  # nobody is there to read it
         truths = feedback_schema(release).decode(body)
         if isinstance(truths, Refused):
-            return respond(truths, request)
+            return respond(truths, request.scope)
         key = getattr(request.state, "key", None)
         writing = self._writer.submit(self._keep, truths, loaded, key.name if key else None)
         await asyncio.wrap_future(writing)

@@ -96,7 +96,7 @@ def values_of(column: pa.ChunkedArray, declared: Column) -> list[Any]:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind):
         return [None] * len(column)
-    if not _fits(kind, declared.kind):
+    if not fits(kind, declared.kind):
         message = f"Expected {_EXPECTED[declared.kind]}, got {column.type}."
         raise Unreadable(message, rule="type", column=declared.name)
     if declared.kind == "datetime":
@@ -119,7 +119,8 @@ _EXPECTED: Mapping[Kind, str] = {
 }
 
 
-def _fits(found: pa.DataType, kind: Kind) -> bool:
+def fits(found: pa.DataType, kind: Kind) -> bool:
+    """Say whether a column of an Arrow type can hold values of a kind."""
     types = pa.types
     match kind:
         case "float":
