@@ -62,15 +62,20 @@ def respond(outcome: Outcome, scope: Scope) -> ASGIApp:
                 return _Sent(_arrow(outcome), ARROW_TYPE.encode(), headers)
             return _Sent(orjson.dumps(_content(outcome)), b"application/json", headers)
         case Refused():
-            faults = [asdict(fault) for fault in outcome.faults]
-            content = {"error": outcome.faults[0].message, "faults": faults}
-            return as_json(content, status=outcome.status)
+            return refusal(outcome)
         case Conflict():
             message = (
                 f"The {REQUEST_ID_HEADER} {outcome.request_id!r} was given to another request. "
                 "Give each request its own; only a retry has the same name and the same body."
             )
             return as_json({"error": message}, status=409)
+
+
+def refusal(refused: Refused) -> Response:
+    """Return the response to a request whose content is refused."""
+    faults = [asdict(fault) for fault in refused.faults]
+    content = {"error": refused.faults[0].message, "faults": faults}
+    return as_json(content, status=refused.status)
 
 
 def _content(answered: Answered) -> dict[str, Any]:

@@ -11,7 +11,6 @@ loses nothing.
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import repeat
@@ -114,8 +113,7 @@ class PredictionLog:
         return self._segments[form]
 
 
-@dataclass(frozen=True, eq=False)
-class Logged:
+class Logged(msgspec.Struct, frozen=True, eq=False):
     """One request that was answered.
 
     Attributes:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
+
 from bentos.predictor.log import Form, Logged, PredictionLog, log_lines, log_records
 from bentos.predictor.names import random_names
 from bentos.predictor.repeats import Repeats, fingerprint
@@ -19,8 +21,8 @@ from ml_assets.core.table_rows import TableRows
 MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True)
-class Request:
+# Structures are made several times as fast as dataclasses, and each request makes some.
+class Request(msgspec.Struct, frozen=True):
     """What a caller sent.
 
     Attributes:
@@ -58,8 +60,7 @@ class Loaded:
         return self.predictor.release.version
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """A request that was answered, and is in the log.
 
     Attributes:
@@ -94,8 +95,7 @@ class Conflict:
 Outcome = Answered | Refused | Conflict
 
 
-@dataclass(frozen=True, eq=False)
-class _Named:
+class _Named(msgspec.Struct, frozen=True, eq=False):
     """A request with its name, and its fingerprint if the caller chose the name."""
 
     request: Request

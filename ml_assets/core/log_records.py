@@ -122,7 +122,7 @@ def read_records(content: memoryview, *, segment: str) -> Iterator[tuple[Record,
                     int(told["revision"]),
                     stream.read_next_batch(),
                 )
-        except (pa.ArrowException, KeyError, ValueError, StopIteration) as error:
+        except (pa.ArrowException, OSError, KeyError, ValueError, StopIteration) as error:
             raise ArtefactError(_damaged(segment, start)) from error
         yield record, place
 
@@ -146,7 +146,8 @@ def _features(features: FeatureValues) -> Iterator[tuple[str, pa.Array]]:
 
 def _plain(values: list[Any]) -> pa.Array:
     """Return plain values of one type as an array."""
-    kind = next((_KINDS[type(value)] for value in values if value is not None), "string")
+    text: Kind = "string"
+    kind = next((_KINDS[type(value)] for value in values if value is not None), text)
     return encode(kind, values).array(ARROW_TYPES[kind], len(values))
 
 

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ml_assets.core.errors import DataError, ServingError
@@ -25,8 +25,7 @@ from ml_assets.core.request_rows import FLOATS, MAX_FAULTS, Fault, Refused, Requ
 from ml_assets.core.request_schema import BodyKind
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True):
     """What the model says of each row of a request, in the request's order.
 
     Attributes:

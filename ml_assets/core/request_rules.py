@@ -81,7 +81,7 @@ class Rule:
             return self.holds(found.to_pylist())
         if self.low is None and self.high is None:
             return True
-        ends = pc.min_max(column)
+        ends = pc.min_max(column)  # pyrefly: ignore[missing-attribute]
         return self.holds([ends["min"].as_py(), ends["max"].as_py()])
 
     def holds(self, values: Sequence[Any]) -> bool:

@@ -7,15 +7,15 @@ with Snappy, which makes at most 22 bytes of one. Texts are counted before they 
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml_assets.core.arrow_columns import moment_of
 from ml_assets.core.contract import Column, Kind
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
 
@@ -140,7 +140,7 @@ def _moments(column: pa.ChunkedArray) -> list[datetime | None]:
         exact = column.cast(pa.timestamp("us", "UTC"))
         # Years that Python cannot hold are refused with all others that lie too far away.
         return [
-            None if since is None else _EPOCH + timedelta(microseconds=since)
+            None if since is None else moment_of(since)
             for since in exact.cast(pa.int64()).to_pylist()
         ]
     except (pa.ArrowInvalid, ValueError, OverflowError) as error:

@@ -127,7 +127,8 @@ def values_in(column: pa.ChunkedArray, kind: type[np.generic]) -> list[np.ndarra
 
 def _has_nan(column: pa.ChunkedArray) -> bool:
     if column.null_count:  # anything may lie in memory where a value is missing
-        return bool(pc.any(pc.is_nan(column)).as_py())
+        found = pc.is_nan(column)  # pyrefly: ignore[missing-attribute]
+        return True in found.unique().to_pylist()
     return any(np.isnan(values).any() for values in values_in(column, np.float64))
 
 

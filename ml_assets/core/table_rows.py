@@ -1,17 +1,15 @@
 """The rows of a request as a table: what came as one, or is too long to be told value by value."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
-from ml_assets.core.arrow_columns import encode, schema_of
+from ml_assets.core.arrow_columns import encode, moment_of, schema_of
 from ml_assets.core.contract import Kind
 from ml_assets.core.request_rows import EVENT_TIME, RequestRows
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TableRows(RequestRows):
@@ -85,6 +83,5 @@ class _Columns(Mapping[str, list[Any]]):
 
 def _moments(column: pa.ChunkedArray) -> list[Any]:
     return [
-        None if since is None else _EPOCH + timedelta(microseconds=since)
-        for since in column.cast(pa.int64()).to_pylist()
+        None if since is None else moment_of(since) for since in column.cast(pa.int64()).to_pylist()
     ]

@@ -59,7 +59,7 @@ class _Lookup:
     def columns(self, numbers: np.ndarray, texts: Texts) -> np.ndarray:
         if self.of_texts:
             values = texts[self.column]
-            places = list(map(self.rows.get, values))
+            places: list[Any] = list(map(self.rows.get, values))
             if None in places:
                 # A frame marks missing texts by None or by NaN.
                 places = [
