@@ -5,12 +5,15 @@ import sys
 import typer
 from rich.console import Console
 
+from ml_assets.cli.alerts import alerts
 from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
 from ml_assets.cli.keys import keys
 from ml_assets.cli.new import new
+from ml_assets.cli.rehearse import rehearse
 from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.skew import verify_skew
+from ml_assets.cli.sql import sql
 from ml_assets.cli.streaming import score_stream
 from ml_assets.cli.traffic import as_of, traffic
 from ml_assets.cli.versions import champion, promote, report, rollback, status
@@ -28,12 +31,15 @@ for command in (
     demo,
     materialize,
     status,
+    alerts,
+    sql,
     champion,
     promote,
     rollback,
     traffic,
     as_of,
     reproduce,
+    rehearse,
     serve,
     score_stream,
     verify_skew,

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from ml_assets.assets.alerts import alerts
 from ml_assets.assets.bento import bento
 from ml_assets.assets.champion import champion
 from ml_assets.assets.column_statistics import column_statistics
@@ -28,11 +29,12 @@ from ml_assets.assets.production import (
 )
 from ml_assets.assets.raw_data import raw_data
 from ml_assets.assets.reference_table import reference_table
+from ml_assets.assets.rehearsal import rehearsal
 from ml_assets.assets.scoreboard import has_truth, scoreboard
 from ml_assets.assets.training_set import training_set
 from ml_assets.assets.validated_data import validated_data
+from ml_assets.automation.alerts import alert_sensor, failure_sensor
 from ml_assets.automation.arrivals import can_change
-from ml_assets.automation.failures import failure_sensor
 from ml_assets.automation.feedback import feedback_sensor
 from ml_assets.automation.ingestion import ingestion_schedule, new_content_sensor
 from ml_assets.automation.jobs import JOBS, job_of
@@ -104,6 +106,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         candidate_models(declared),
         evaluation_report(declared),
         champion(declared),
+        rehearsal(declared),
         bento(declared),
         deployment(declared),
         predictions(declared),
@@ -113,6 +116,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         drift_report(declared),
         performance_report(declared),
         experiment_report(declared),
+        alerts(declared),
         labelling_queue(declared),
         *([scoreboard(declared)] if has_truth(declared) else []),
     ]
@@ -142,6 +146,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
             production_profile_sensor(declared),
             drift_sensor(declared),
             failure_sensor(declared, list(jobs.values())),
+            alert_sensor(declared),
         ],
     )
 

@@ -60,6 +60,11 @@ class JudgedModel:
         """The primary metric's loss of each row that the model answered."""
         return row_loss(self.problem.primary_metric, self.y, self.answers.predictions)
 
+    @property
+    def chance(self) -> FloatArray:
+        """Probability of the true class of each row that the model answered."""
+        return np.exp(-row_loss("log_loss", self.y, self.answers.predictions))
+
     def scores(self, metrics: tuple[str, ...]) -> tuple[Score, ...]:
         """Return each metric with its interval."""
         no_change = self.walk.values_of("persistence")

@@ -6,12 +6,12 @@ import duckdb
 import pandas as pd
 
 from ml_assets.core.feature_query import literal, quoted
+from ml_assets.core.monitoring_reference import with_residuals
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_tables import known_by
 from ml_assets.storage.lake import Lake
-from ml_assets.storage.monitoring_reference import with_residuals
 from ml_assets.storage.placement import place
 
 LOG_COLUMNS = {
@@ -22,6 +22,7 @@ LOG_COLUMNS = {
     "features": "VARCHAR",
     "request_id": "VARCHAR",
     "row": "BIGINT",
+    "variant": "VARCHAR",
 }
 
 
@@ -34,8 +35,9 @@ def answered_rows(
     operation saw.
 
     Returns:
-        In order of time: the keys, ``event_time``, ``version``, ``request_id``, ``row``, the
-        features, ``prediction``, ``truth``, ``residual`` and ``absolute_residual``.
+        In order of time: the keys, ``_variant`` (the shadow is not heard), ``event_time``,
+        ``version``, ``request_id``, ``row``, the features, ``prediction``, ``truth``,
+        ``residual`` and ``absolute_residual``.
     """
     problem = declared.problem
     target = quoted(problem.label.column)
@@ -47,7 +49,8 @@ def answered_rows(
     chosen = "".join(f"l.{quoted(key)}, " for key in keys)
     frame = connection.execute(
         f"""
-        SELECT {chosen}l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
+        SELECT {chosen}coalesce(l.variant, 'champion') AS _variant,
+               l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
                t.{target} AS truth
         FROM log AS l LEFT JOIN {known_by("truths", window.end)} AS t USING ({identity})
         WHERE {place(problem, window).where.replace("_date", "l._date")}

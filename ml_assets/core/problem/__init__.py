@@ -1,5 +1,6 @@
 """The declaration of a problem, as frozen values that know no orchestrator."""
 
+from ml_assets.core.problem.assurance import Interventions, PredictionInterval, Unfamiliar
 from ml_assets.core.problem.base import Declaration
 from ml_assets.core.problem.learning import (
     METRICS,
@@ -18,11 +19,13 @@ from ml_assets.core.problem.learning import (
 )
 from ml_assets.core.problem.operation import (
     Alerts,
+    Email,
     Labelling,
     Monitoring,
     Quality,
     Retraining,
     Serving,
+    Trigger,
 )
 from ml_assets.core.problem.problem import Duplicates, Problem
 from ml_assets.core.problem.source import (
@@ -47,6 +50,7 @@ __all__ = [
     "Candidate",
     "Declaration",
     "Duplicates",
+    "Email",
     "Evaluation",
     "EventTime",
     "Features",
@@ -55,11 +59,13 @@ __all__ = [
     "Gates",
     "GuardRails",
     "Interval",
+    "Interventions",
     "Label",
     "LabelSource",
     "Labelling",
     "Monitoring",
     "Partitions",
+    "PredictionInterval",
     "Problem",
     "Promotion",
     "Quality",
@@ -76,4 +82,6 @@ __all__ = [
     "Step",
     "Task",
     "Traffic",
+    "Trigger",
+    "Unfamiliar",
 ]
