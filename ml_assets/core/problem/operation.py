@@ -1,8 +1,16 @@
 """How the model is served, watched, labelled and renewed."""
 
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from ml_assets.core.problem.assurance import Interventions, PredictionInterval, Unfamiliar
 from ml_assets.core.problem.base import Declaration, Duration, PositiveDuration, faults_at
@@ -70,25 +78,69 @@ class Monitoring(Declaration):
 
     window: PositiveDuration = Field(default="PT1H", validate_default=True)
     scales: tuple[PositiveInt, ...] = Field(
-        default=(1, 4, 24), description="Window lengths that are tested, in windows."
+        default=(1, 2, 4, 24), description="Window lengths that are tested, in windows."
+    )
+    season: PositiveDuration | None = Field(
+        default=None, description="Length after which the data repeats, such as P1D or P7D."
     )
     min_rows: PositiveInt = Field(default=200, description="Rows a verdict needs, at least.")
     min_effect: PositiveFloat = Field(
         default=0.1, description="Smallest change that counts, in standard deviations."
     )
-    false_discovery_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
+    false_alarms_per_month: PositiveFloat = Field(
+        default=1.0, description="Alarms without drift that are accepted, over all columns."
+    )
     reference_windows: PositiveInt = Field(
         default=40, description="Windows of the training data that calibrate the test, at most."
     )
 
+    @model_validator(mode="after")
+    def _demand_whole_season(self) -> Self:
+        if self.season is not None and (
+            self.season <= self.window or self.season % self.window != timedelta(0)
+        ):
+            message = (
+                f"The season {self.season} is no whole number of windows of {self.window}, at "
+                "least two. Windows are compared with those of the same phase: choose a window "
+                "that divides the season."
+            )
+            raise ValueError(message)
+        return self
+
+
+Trigger = Literal["drift", "realised", "estimated", "audited"]
+
 
 class Retraining(Declaration):
-    """When a new cutoff is trained."""
+    """When a new cutoff is trained, and when a retraining is worth it."""
 
     cron: str | None = Field(default=None, description="Regular retraining, drift or not.")
-    on_drift: bool = True
+    triggers: tuple[Trigger, ...] = Field(
+        default=("drift",),
+        description="What else may cause one: drift, or a loss that has risen as labels say "
+        "(realised), as is estimated without labels, or as a random audit says.",
+    )
+    cost: NonNegativeFloat = Field(
+        default=0.05,
+        description="What a retraining costs, in days of the usual loss: at 0.05 it is worth it "
+        "where it takes 5 % off the loss for a day.",
+    )
+    expected_recovery: Share = Field(
+        default=0.5,
+        description="Share of a risen loss that a retraining is expected to take away, until past "
+        "retrainings say more.",
+    )
     cooldown: Duration = Field(default="P1D", validate_default=True)
     max_per_day: PositiveInt = 2
+    max_per_month: PositiveInt = Field(default=20, description="In any 30 days.")
+    give_up_after: PositiveInt = Field(
+        default=3, description="Retrainings in a row that were not promoted, before a pause."
+    )
+    pause: PositiveDuration = Field(
+        default="P7D",
+        validate_default=True,
+        description="Length of that pause; it doubles each time that the next one fails as well.",
+    )
 
 
 class Labelling(Declaration):
