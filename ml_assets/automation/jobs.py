@@ -35,10 +35,11 @@ MONITORING = (
     "prediction_log",
     "production_profile",
     "drift_report",
+    "change_report",
+    "labelling_queue",
     "performance_report",
     "experiment_report",
     "alerts",
-    "labelling_queue",
     "scoreboard",
 )
 FEEDBACK = ("feedback",)

@@ -22,8 +22,8 @@ from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import TABLE as VERDICTS
 from ml_assets.storage.drift_reports import episodes, newest_window_end
 from ml_assets.storage.feature_tables import table_name
-from ml_assets.storage.performance import logged_metric
 from ml_assets.storage.production_profiles import value_kind
+from ml_assets.storage.row_losses import logged_metric
 from ml_assets.storage.versions import StoredVersion, model_of, reference_of, stored_version
 from ml_assets.storage.workspace import Workspace
 

@@ -14,8 +14,8 @@ from ml_assets.core.problem import Problem
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import training_set_at
-from ml_assets.storage.performance import logged_metric
 from ml_assets.storage.production import answered_rows
+from ml_assets.storage.row_losses import logged_metric
 from ml_assets.storage.versions import StoredVersion
 from ml_assets.storage.workspace import Workspace
 
