@@ -106,7 +106,14 @@ def follow(connection, workspace, declared, picked, half):
         no_change = (before != past.last_labels()).astype(float)
     later = rehearsal.times >= np.datetime64(half.replace(tzinfo=None), "us")
     for words, rows in (("whole", np.full(len(later), True)), ("later half", later)):
-        show(declared, f"{picked}, {words}", course, rehearsal.times, rows, no_change)
+        show(
+            declared,
+            f"{picked}, {words}",
+            course,
+            times=rehearsal.times,
+            rows=rows,
+            no_change=no_change,
+        )
     if judged.alarm is not None:
         window = declared.problem.monitoring.window
         found = [
@@ -118,7 +125,7 @@ def follow(connection, workspace, declared, picked, half):
         print(f"  alarm on {judged.alarm:%Y-%m-%d}: {'; '.join(told) or 'none'}")
 
 
-def show(declared, words, course, times, rows, no_change):
+def show(declared, words, course, *, times, rows, no_change):
     metric = declared.problem.primary_metric
     known = rows & ~np.isnan(course.losses)
     losses = course.losses[known]

@@ -7,7 +7,6 @@ import pytest
 
 from ml_assets.core.drift import decide
 from ml_assets.core.episodes import VerdictRow
-from ml_assets.core.histograms import join_hours
 from ml_assets.core.rehearsal.fits import EXACT, Fits, Fitted
 from ml_assets.core.rehearsal.live import World
 from ml_assets.core.rehearsal.policies import compared_policies
@@ -69,15 +68,14 @@ def _live_verdicts(store, service, now):
     version, declared = service.version, service.problem
     watched = (*service.past.numeric, "prediction", "residual", "absolute_residual")
     kinds = dict.fromkeys(watched, "float")
-    hours = []
+    stored = []
     start = service.since
     while start < now:
         frame = service.seen(start, start + timedelta(hours=1), now)
         content = profile_frame(frame, kinds, metadata={"problem": "pump"}, timestamp=start)
-        stored = store.put(content, problem="pump", version="v1")
-        hours.append(store.read_counts(stored.path, version.reference))
+        stored.append(store.put(content, problem="pump", version="v1"))
         start += timedelta(hours=1)
-    windows = join_hours(hours, version.reference.window)
+    windows = store.read_windows(stored, version.reference)
     return tuple(
         VerdictRow.of(decide(version.reference, windows[: place + 1], declared.monitoring))
         for place in range(len(windows))
