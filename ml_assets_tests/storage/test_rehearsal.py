@@ -4,14 +4,18 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from ml_assets.cli.rehearse import print_comparison
 from ml_assets.core.drift import decide
 from ml_assets.core.episodes import VerdictRow
+from ml_assets.core.rehearsal.comparison import compare_policies
 from ml_assets.core.rehearsal.fits import EXACT, Fits, Fitted
 from ml_assets.core.rehearsal.live import World
 from ml_assets.core.rehearsal.policies import compared_policies
 from ml_assets.core.rehearsal.rehearse import rehearse
 from ml_assets.core.rehearsal.service import audited_rows
+from ml_assets.reports.rehearsal import rehearsal_page
 from ml_assets.storage.profiles import ProfileStore, profile_frame
 from ml_assets.storage.rehearsal import ModelShelf
 from ml_assets.storage.rehearsal_record import KIND, record_rehearsal
@@ -99,3 +103,16 @@ def test_an_audit_draws_its_share_the_same_every_time():
     assert 24 * 30 * 0.8 < drawn.sum() < 24 * 30 * 1.2
     assert np.array_equal(drawn, audited_rows(declared, rows, seed=1))
     assert not np.array_equal(drawn, audited_rows(declared, rows, seed=2))
+
+
+def test_the_page_names_every_policy_and_the_pick(rehearsed):
+    compared = compare_policies(rehearsed)
+    page = rehearsal_page(rehearsed, compared, confidence=0.95, made_at=BEGINS)
+    assert f"{compared.picked} is picked" in page
+    for course in rehearsed.courses:
+        assert f'<th scope="row">{course.policy}</th>' in page
+    assert rehearsed.course("on_drift").retrainings[0].gates.model in page
+    assert "undefined" not in page
+    console = Console(record=True, width=200)
+    print_comparison(console, rehearsed, compared)
+    assert "on_drift" in console.export_text()
