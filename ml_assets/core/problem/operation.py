@@ -139,7 +139,14 @@ class Labelling(Declaration):
     """Which production rows are sent to be labelled."""
 
     daily_budget: NonNegativeInt = Field(default=0, description="Rows a day; 0 turns it off.")
-    audit_share: Share = Field(default=0.5, description="Part of the budget drawn at random.")
+    audit_share: Share = Field(
+        default=0.5, description="Part of the budget drawn at random: it judges the version."
+    )
+    disagreeing_share: Share = Field(
+        default=0.5,
+        description="Part of the rest for rows where models disagree; the others are the least "
+        "certain ones.",
+    )
 
 
 class Email(Declaration):
