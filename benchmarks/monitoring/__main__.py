@@ -10,7 +10,6 @@ Beside the system stand a rule that always fires and one that never does.
 import argparse
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from joblib import Parallel, delayed
 
@@ -19,11 +18,9 @@ from benchmarks.monitoring.adaptation import Adapted, adapted
 from benchmarks.monitoring.auditing import Audit, audits
 from benchmarks.monitoring.detection import Found, false_episodes, found
 from benchmarks.monitoring.lives import CHANGES, Life
+from benchmarks.monitoring.naming import Named, named
 
 QUIET = "quiet"
-NAMES_CHANGES = find_spec("ml_assets.core.change") is not None
-if NAMES_CHANGES:
-    from benchmarks.monitoring.naming import named
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Lived:
     false_episodes: int
     windows: int
     found: dict[str, Found]
-    named: dict[str, list]
+    named: dict[str, list[Named]]
     audits: dict[str, list[Audit]]
     adapted: dict[str, dict[str, Adapted]]
 
@@ -49,8 +46,7 @@ def lived(seed: int, *, adapts: bool) -> Lived:
     for scenario in CHANGES:
         life = Life.of(scenario, seed)
         seen.found[scenario] = found(life, version)
-        if NAMES_CHANGES:
-            seen.named[scenario] = named(life, version, seen.found[scenario])
+        seen.named[scenario] = named(life, version, seen.found[scenario])
         seen.audits[scenario] = audits(life, version)
         if adapts:
             seen.adapted[scenario] = adapted(life, version)

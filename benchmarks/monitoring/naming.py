@@ -6,12 +6,12 @@ from importlib import import_module
 
 import numpy as np
 import pandas as pd
-from ml_assets.core.change.grey_box import GreyBox
-from ml_assets.core.change.naming import Question, name_change
-from ml_assets.core.change.rows import ComparedRows
 
 from benchmarks.monitoring.detection import LOOKS, Found, reference_end
 from benchmarks.monitoring.lives import SERVES, Life
+from ml_assets.core.change.grey_box import GreyBox
+from ml_assets.core.change.naming import Question, name_change
+from ml_assets.core.change.rows import ComparedRows
 from ml_assets.core.rehearsal.version import Version
 from ml_assets.core.training import predict
 from ml_assets.core.window import Window

@@ -26,10 +26,7 @@ def show(seen: Sequence) -> None:
     monitoring = declared_problem("plant").problem.monitoring
     detection(seen, monitoring.window)
     false_alarms(seen, monitoring)
-    if any(one.named for one in seen):
-        naming(seen)
-    else:
-        print("\nNot connected: no change report names parameters.\n")
+    naming(seen)
     auditing(seen)
     if any(one.adapted for one in seen):
         adaptation(seen)

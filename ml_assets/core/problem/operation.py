@@ -40,6 +40,13 @@ class RateLimit(Declaration):
     burst: PositiveInt = Field(description="Requests that may come at once.")
 
 
+class RecentRows(Declaration):
+    """How many rows the server remembers for features that look back; the oldest go first."""
+
+    per_entity: PositiveInt = Field(default=100_000, description="Rows of one entity.")
+    in_all: PositiveInt = Field(default=1_000_000, description="Rows of all entities.")
+
+
 class Serving(Declaration):
     """How the champion answers, and how a challenger comes to."""
 
@@ -50,6 +57,7 @@ class Serving(Declaration):
     unknown_category: Literal["accept", "reject"] = "accept"
     traffic: Traffic = Traffic()
     rate_limit: RateLimit | None = Field(default=None, description="By default there is none.")
+    recent_rows: RecentRows = RecentRows()
     interval: PredictionInterval | None = Field(
         default=PredictionInterval(), description="null for predictions alone."
     )
