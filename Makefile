@@ -58,6 +58,7 @@ dev: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.gate_false_promotions
 	$(BIN)/python -m benchmarks.drift_operating_characteristics
+	$(BIN)/python -m benchmarks.drift_decisions
 	$(BIN)/python -m benchmarks.sequential_test
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.year_backfill
