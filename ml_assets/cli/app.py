@@ -10,6 +10,7 @@ from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
 from ml_assets.cli.keys import keys
 from ml_assets.cli.new import new
+from ml_assets.cli.rehearse import rehearse
 from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.skew import verify_skew
 from ml_assets.cli.sql import sql
@@ -38,6 +39,7 @@ for command in (
     traffic,
     as_of,
     reproduce,
+    rehearse,
     serve,
     score_stream,
     verify_skew,
