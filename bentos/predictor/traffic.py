@@ -150,7 +150,9 @@ class Beside:
         """Return the same for a person."""
         version = contender_of(self.deployment).version
         if self.contender is None:
-            return f"Version {version} should take part and cannot be loaded: {self.error}"
+            return (
+                f"Version {version} should take part and cannot be loaded: GET /release says why."
+            )
         if self.contender.variant == "shadow":
             return f"Version {version} answers in the shadow: nobody hears it."
         share = f"{100 * self.deployment.share:g} %"

@@ -17,7 +17,7 @@ import orjson
 
 from ml_assets.core.contract import Column
 from ml_assets.core.prediction import Predictor
-from ml_assets.core.recent_rows import KEPT_LOOKBACKS, MOST_ROWS, ROWS_BEFORE_FORGETTING
+from ml_assets.core.recent_rows import KEPT_LOOKBACKS, ROWS_BEFORE_FORGETTING
 from ml_assets.core.request_rows import EVENT_TIME, RequestRows
 
 # Clocks of callers may be ahead: a row may have come this long before it happened.
@@ -72,7 +72,7 @@ class WarmStart:
         reach = KEPT_LOOKBACKS * self._predictor.release.reach.rows
         if not reach:
             return 0
-        newest: deque[LoggedRow] = deque(maxlen=MOST_ROWS)
+        newest: deque[LoggedRow] = deque(maxlen=self._predictor.release.recent_rows.in_all)
         for segments in self._hours(reach):
             rows = (row for path in segments for row in self._new_lines(path))
             newest.extend(sorted(rows, key=lambda row: row.at))

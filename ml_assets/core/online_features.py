@@ -38,6 +38,7 @@ from ml_assets.core.release import (
     Release,
 )
 from ml_assets.core.request_rows import EVENT_TIME, Fault, Refused, RequestRows
+from ml_assets.core.row_bounds import RowBounds
 
 MICROSECOND = timedelta(microseconds=1)
 Outcome = TypeVar("Outcome")
@@ -56,6 +57,7 @@ class OnlineFeatures:
         history: Validated rows as a table: keys, ``event_time``, ``known_at``, the contract.
         labels: Past labels.
         references: Reference tables by name.
+        bounds: How many rows are remembered at most.
 
     Raises:
         FeatureSqlError: If features.sql cannot be run over these tables.
@@ -71,6 +73,7 @@ class OnlineFeatures:
         history: pa.Table,
         labels: pa.Table,
         references: Mapping[str, pa.Table],
+        bounds: RowBounds,
     ) -> None:
         self.query = query
         self.names = names
@@ -89,6 +92,7 @@ class OnlineFeatures:
             history=history,
             labels=labels,
             references=references,
+            bounds=bounds,
         )
         try:
             self._by_row = None if self._looks_back else self._prepared_by_row(contract)
@@ -120,6 +124,7 @@ class OnlineFeatures:
             history=_table(files[HISTORY_FILE]),
             labels=_table(files[LABELS_FILE]),
             references=tables,
+            bounds=release.recent_rows,
         )
 
     def compute(
