@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ml_assets.core.errors import DataError, ServingError
 from ml_assets.core.feature_values import FeatureValues
+from ml_assets.core.found_features import FoundFeatures, spans
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.online_features import OnlineFeatures, contract_of
 from ml_assets.core.online_model import load_model
@@ -24,21 +25,30 @@ from ml_assets.core.request_rows import FLOATS, MAX_FAULTS, Fault, Refused, Requ
 from ml_assets.core.request_schema import BodyKind
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True):
     """What the model says of each row of a request, in the request's order.
 
     Attributes:
         predictions: Predicted numbers or classes, as plain Python values.
         probabilities: One list a row, in the order of ``classes``; None without probabilities.
         classes: Names of the classes; empty for a regression.
-        features: The model's inputs, one row a request row.
+        inputs: The model's inputs; requests that were answered together share them.
+        first: Which row of them is the request's first.
     """
 
     predictions: list[Any]
     probabilities: list[list[float]] | None
     classes: tuple[Any, ...]
-    features: FeatureValues
+    inputs: FeatureValues
+    first: int = 0
+
+    @property
+    def features(self) -> FeatureValues:
+        """The model's inputs, one row a request row."""
+        rows = len(self.predictions)
+        if len(self.inputs) == rows:
+            return self.inputs
+        return self.inputs.rows(slice(self.first, self.first + rows))
 
 
 class Predictor:
@@ -109,31 +119,33 @@ class Predictor:
         """Free the memory of the history."""
         self.features.close()
 
-    def _answered(self, found: Sequence[FeatureValues | Refused]) -> list[Answers | Refused]:
-        answers = iter(self._ask([one for one in found if isinstance(one, FeatureValues)]))
-        return [next(answers) if isinstance(one, FeatureValues) else one for one in found]
+    def _answered(self, found: FoundFeatures) -> list[Answers | Refused]:
+        answers = iter(self._ask(found.values, found.lengths))
+        return [one if isinstance(one, Refused) else next(answers) for one in found.outcomes]
 
-    def _ask(self, inputs: Sequence[FeatureValues]) -> list[Answers | Refused]:
+    def _ask(self, inputs: FeatureValues, lengths: list[int]) -> Sequence[Answers | Refused]:
         """Ask the model once for the rows of several requests."""
-        if not inputs:
+        if not lengths:
             return []
-        answers = self._answers(FeatureValues.joined(inputs), inputs)
+        answers = self._answers(inputs, lengths)
         if not isinstance(answers, Refused):
             return answers
-        if len(inputs) == 1:
+        if len(lengths) == 1:
             return [answers]
         # The rows of one request must not fail those of another.
-        return [answer for one in inputs for answer in self._ask([one])]
+        return [
+            answer
+            for span, length in zip(spans(lengths), lengths, strict=True)
+            for answer in self._ask(inputs.rows(span), [length])
+        ]
 
-    def _answers(
-        self, joined: FeatureValues, inputs: Sequence[FeatureValues]
-    ) -> list[Answers | Refused] | Refused:
+    def _answers(self, inputs: FeatureValues, lengths: list[int]) -> list[Answers] | Refused:
         """Return the answer to each request, or why at least one of them has none."""
-        wide = np.abs(joined.numbers) > FLOATS[1]
+        wide = np.abs(inputs.numbers) > FLOATS[1]
         if wide.any():
             return self._too_large(wide)
         try:
-            found = self._model.predict(joined)
+            found = self._model.predict(inputs)
         except DataError as error:
             return Refused(422, (Fault(None, None, "features", str(error)),))
         numbers = found.values if self.release.task == "regression" else found.probabilities
@@ -142,14 +154,16 @@ class Predictor:
             return Refused(422, (Fault(None, None, "prediction", message),))
         values = found.values.tolist()
         shares = None if found.probabilities is None else found.probabilities.tolist()
-        answers: list[Answers | Refused] = []
-        start = 0
-        for one in inputs:
-            end = start + len(one)
-            own = None if shares is None else shares[start:end]
-            answers.append(Answers(values[start:end], own, found.classes, one))
-            start = end
-        return answers
+        return [
+            Answers(
+                values[span],
+                None if shares is None else shares[span],
+                found.classes,
+                inputs,
+                span.start,
+            )
+            for span in spans(lengths)
+        ]
 
     def _prove(self, rows: tuple[dict[str, Any], ...], *, first: int) -> None:
         body = json.dumps({"rows": rows}).encode()
