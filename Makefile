@@ -59,9 +59,11 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.gate_false_promotions
 	$(BIN)/python -m benchmarks.drift_operating_characteristics
 	$(BIN)/python -m benchmarks.drift_decisions
+	$(BIN)/python -m benchmarks.naming_the_change
 	$(BIN)/python -m benchmarks.sequential_test
 	$(BIN)/python -m benchmarks.audited_performance
 	$(BIN)/python -m benchmarks.real_tables
+	$(BIN)/python -m benchmarks.rehearsed_policies
 	$(BIN)/python -m benchmarks.year_backfill
 	$(BIN)/python -m benchmarks.compiled_models
 	$(BIN)/python -m benchmarks.skew_replay
