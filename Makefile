@@ -58,6 +58,7 @@ dev: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.gate_false_promotions
 	$(BIN)/python -m benchmarks.drift_operating_characteristics
+	$(BIN)/python -m benchmarks.drift_decisions
 	$(BIN)/python -m benchmarks.naming_the_change
 	$(BIN)/python -m benchmarks.sequential_test
 	$(BIN)/python -m benchmarks.audited_performance

@@ -25,7 +25,7 @@ from ml_assets.core.chunks import (
     growth_exponent,
     noticeable,
 )
-from ml_assets.core.effect import equivalent_shift
+from ml_assets.core.effect import Lengths, equivalent_shift
 
 MIN_EXPECTED = 1.0  # rows; rarer categories are left to their own test
 
@@ -68,32 +68,32 @@ class CategoryTest:
         }
         return growth_exponent(spreads) if 1 in spreads else 0.0
 
-    def design_effect(self, windows: int = 1) -> float:
+    def design_effect(self, windows: Lengths = 1) -> np.ndarray:
         """Return the mean chi-square of the chunks against that of independent rows."""
         mean = max(1.0, self._raw_moments[0]) if self.is_dependent else 1.0
-        return mean * windows**self.growth
+        return mean * np.asarray(windows, float) ** self.growth
 
     def p_value(
-        self, bins: np.ndarray, *, windows: int = 1, mix: np.ndarray | None = None
+        self, bins: np.ndarray, *, windows: Lengths = 1, mix: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the chance of differences this large among known categories."""
         known, expected = bins[..., :-1].astype(float), self.expected(mix)
         n = np.maximum(known.sum(axis=-1, keepdims=True), 1)
         pooled = (known + expected.shares * expected.rows) / (n + expected.rows)
-        scale = (1 / n + 1 / expected.rows) * windows**self.growth
+        growth = np.asarray(windows, float)[..., None] ** self.growth
+        scale = (1 / n + 1 / expected.rows) * growth
         gap, enough = known / n - expected.shares, n * pooled >= MIN_EXPECTED
         squares = np.divide(gap**2, pooled * scale, out=np.zeros_like(gap), where=enough)
         inverse = np.divide(1, n * pooled, out=np.zeros_like(gap), where=enough).sum(axis=-1)
         degrees = np.maximum(1, enough.sum(axis=-1) - 1)
         whole = self._p_of_sum(squares.sum(axis=-1), degrees, inverse)
-        growth = windows**self.growth
         single = self._p_of_categories(known / growth, n / growth, expected).min(axis=-1)
         largest = (expected.shares > 0).sum() * single
         both = np.minimum(1.0, 2 * np.minimum(whole, largest))
         return np.where(known.sum(axis=-1) > 0, both, 1.0)
 
     def effect(
-        self, bins: np.ndarray, *, windows: int = 1, mix: np.ndarray | None = None
+        self, bins: np.ndarray, *, windows: Lengths = 1, mix: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the equivalent shift over the known categories."""
         expected = self.expected(mix)

@@ -147,13 +147,11 @@ def _tests(
                 whole.append(place)
             else:
                 tested[place].append(fault)
-        for scale in spent.scales:
-            ends = [place for place in whole if scale in lengths[place]]
-            starts = [lengths[place][scale] for place in ends]
-            for found, at in counts.stretches(name, scale, starts=starts, ends=ends):
-                tests = column_findings(name, column, found, levels=spent, monitoring=monitoring)
-                for place, findings in zip(at, tests, strict=True):
-                    tested[place] += findings
+        runs = [(scale, begin, place) for place in whole for scale, begin in lengths[place].items()]
+        for found, at in counts.stretches(name, runs):
+            tests = column_findings(name, column, found, levels=spent, monitoring=monitoring)
+            for place, findings in zip(at, tests, strict=True):
+                tested[place] += findings
     return {
         place: tuple(_with_units(reference, ordered[place], findings))
         for place, findings in tested.items()

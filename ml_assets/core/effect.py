@@ -13,33 +13,35 @@ from typing import Protocol
 
 import numpy as np
 
+Lengths = int | np.ndarray
+
 
 class ColumnTest(Protocol):
     """Compares the bins of windows with those of the reference.
 
-    ``bins`` has one row a window, or is one window; ``windows`` is their common length and ``mix``
-    their rows by phase of the season.
+    ``bins`` has one row a stretch, or is one stretch; ``windows`` is the length of each in windows
+    and ``mix`` their common rows by phase of the season.
     """
 
-    def design_effect(self, windows: int = 1) -> float:
+    def design_effect(self, windows: Lengths = 1) -> np.ndarray:
         """How many dependent rows weigh as one independent row."""
         ...
 
     def p_value(
-        self, bins: np.ndarray, *, windows: int = 1, mix: np.ndarray | None = None
+        self, bins: np.ndarray, *, windows: Lengths = 1, mix: np.ndarray | None = None
     ) -> np.ndarray:
         """Chance of differences this large without drift."""
         ...
 
     def effect(
-        self, bins: np.ndarray, *, windows: int = 1, mix: np.ndarray | None = None
+        self, bins: np.ndarray, *, windows: Lengths = 1, mix: np.ndarray | None = None
     ) -> np.ndarray:
         """Size of the differences, in standard deviations of an equivalent shift."""
         ...
 
 
 def equivalent_shift(
-    window: np.ndarray, reference: np.ndarray, *, design_effect: float = 1.0
+    window: np.ndarray, reference: np.ndarray, *, design_effect: float | np.ndarray = 1.0
 ) -> np.ndarray:
     """Return the debiased root of the PSI of histograms of counts against one of the reference.
 

@@ -85,7 +85,7 @@ def plain_fault(
         kind = "dead_column"
         chance = 1.0 if column.was_empty else 0.0
     else:
-        rows = counts.present / column.test.design_effect()
+        rows = float(counts.present / column.test.design_effect())
         stands_still = is_constant(counts) and not column.was_constant
         chance = column.largest_share**rows if stands_still else 1.0
     if chance > PROOF or (column.role in LATE and (counts is None or counts.present == 0)):
@@ -106,16 +106,16 @@ def plain_fault(
 
 @dataclass(frozen=True, eq=False)
 class Stretches:
-    """Counts of one column over stretches of one length and one mix of phases.
+    """Counts of one column over stretches of one mix of phases.
 
     Attributes:
-        windows: Their length.
+        windows: Length of each, in windows.
         bins: Counts, shape (stretches, bins).
         missing: Missing values by stretch.
         mix: Rows by phase of the season.
     """
 
-    windows: int
+    windows: np.ndarray
     bins: np.ndarray
     missing: np.ndarray
     mix: np.ndarray
@@ -129,7 +129,7 @@ def column_findings(
     levels: Levels,
     monitoring: Monitoring,
 ) -> list[list[Finding]]:
-    """Test one column over stretches of one length.
+    """Test one column over stretches of production.
 
     Returns:
         For each stretch one finding a test; none where there are too few rows or too few effective
@@ -141,23 +141,24 @@ def column_findings(
     tests = [*_rate_tests(column, found), *_value_tests(column, found, monitoring)]
     for test in tests:
         group: Group = "values" if test.kind == "shift" else "rates"
-        level = levels.of_scale(group, found.windows)
-        blatant = levels.blatant(group) if found.windows == 1 else -1.0
+        level = {scale: levels.of_scale(group, scale) for scale in levels.scales}
+        blatant = levels.blatant(group)
         judged = (test.rows >= monitoring.min_rows) & (test.effective >= MIN_EFFECTIVE_ROWS)
         for place in np.flatnonzero(judged):
             p_value, effect = float(test.p_value[place]), float(test.effect[place])
+            scale, far = int(found.windows[place]), abs(effect) >= BLATANT_EFFECT * test.bound
             findings[place].append(
                 Finding(
                     column=name,
                     role=column.role,
                     kind=test.kind,
-                    scale=found.windows,
+                    scale=scale,
                     p_value=p_value,
                     effect=effect,
                     bound=test.bound,
                     effective_rows=float(test.effective[place]),
-                    is_significant=p_value <= level,
-                    is_blatant=p_value <= blatant and abs(effect) >= BLATANT_EFFECT * test.bound,
+                    is_significant=p_value <= level[scale],
+                    is_blatant=scale == 1 and far and p_value <= blatant,
                 )
             )
     return findings

@@ -28,7 +28,7 @@ from ml_assets.core.chunks import (
     growth_exponent,
     noticeable,
 )
-from ml_assets.core.effect import equivalent_shift
+from ml_assets.core.effect import Lengths, equivalent_shift
 from ml_assets.core.rates import chance_of_more
 
 MAX_ORDER = 4
@@ -151,13 +151,12 @@ class NumericTest:
         }
         return growth_exponent(spreads)
 
-    def design_effect(self, windows: int = 1) -> float:
+    def design_effect(self, windows: Lengths = 1) -> np.ndarray:
         """Return the mean variance of the scores, 1 for independent rows."""
-        mean = float(np.mean(np.diag(self.covariance))) if self._orders else 1.0
-        return mean * windows**self.growth
+        return self._mean_variance * np.asarray(windows, float) ** self.growth
 
     def p_value(
-        self, bins: np.ndarray, *, windows: int = 1, mix: np.ndarray | None = None
+        self, bins: np.ndarray, *, windows: Lengths = 1, mix: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the chance of differences this large; values in empty bins count too."""
         basis = self.basis(mix)
@@ -166,11 +165,11 @@ class NumericTest:
         stray = chance_of_more(outside, n, 1 / (basis.expected.rows + 1))
         if self._orders == 0:
             return stray
-        growth = windows**self.growth
+        growth = np.asarray(windows, float) ** self.growth
         scale = (1 / n + 1 / basis.expected.rows) * growth
         deviation = np.sqrt(np.diag(self.covariance) * scale[..., None])
         skewness = basis.skewness[: self._orders] * np.sqrt(
-            np.diag(self.covariance) * growth / n[..., None]
+            np.diag(self.covariance) * (growth / n)[..., None]
         )
         drift = basis.drift(bins)[..., : self._orders] / deviation
         drift = without_skewness(drift, skewness) * deviation
@@ -181,7 +180,7 @@ class NumericTest:
         return np.where(outside > 0, np.minimum(1, 2 * np.minimum(smooth, stray)), smooth)
 
     def effect(
-        self, bins: np.ndarray, *, windows: int = 1, mix: np.ndarray | None = None
+        self, bins: np.ndarray, *, windows: Lengths = 1, mix: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the equivalent shift over about ten bins."""
         basis = self.basis(mix)
@@ -189,6 +188,10 @@ class NumericTest:
         return equivalent_shift(
             bins @ basis.tenths, expected @ basis.tenths, design_effect=self.design_effect(windows)
         )
+
+    @cached_property
+    def _mean_variance(self) -> float:
+        return float(np.mean(np.diag(self.covariance))) if self._orders else 1.0
 
     @cached_property
     def _orders(self) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import betainc, ndtr, stdtr
 
 from ml_assets.core.chunks import MIN_CHUNKS, Chunks, Expected, growth_exponent, noticeable
+from ml_assets.core.effect import Lengths
 
 
 def chance_of_more(count: np.ndarray, trials: np.ndarray, rate: float) -> np.ndarray:
@@ -43,7 +44,12 @@ class RateTest:
         return growth_exponent(self._spreads)
 
     def p_value(
-        self, hits: np.ndarray, rows: np.ndarray, *, windows: int = 1, mix: np.ndarray | None = None
+        self,
+        hits: np.ndarray,
+        rows: np.ndarray,
+        *,
+        windows: Lengths = 1,
+        mix: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return the chance of rates this different."""
         expected = Expected.of(self.by_phase, mix)
@@ -51,7 +57,7 @@ class RateTest:
             return chance_of_more(hits, rows, 1 / (expected.rows + 1))
         rate = float(expected.shares[1])
         pooled = (hits + rate * expected.rows + 0.5) / (rows + expected.rows + 1)
-        spread = self.dispersion * windows**self.growth
+        spread = self.dispersion * np.asarray(windows, float) ** self.growth
         variance = pooled * (1 - pooled) * (1 / rows + 1 / expected.rows) * spread
         distance = -np.abs(hits / rows - rate) / variance**0.5
         if self.dispersion <= noticeable(self._spreads[1][1]):

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ml_assets.core.chi_square import CategoryTest
 from ml_assets.core.chunks import Chunks, phases_in
-from ml_assets.core.effect import ColumnTest
+from ml_assets.core.effect import ColumnTest, Lengths
 from ml_assets.core.errors import ArtefactError, DataError
 from ml_assets.core.histograms import (
     Bins,
@@ -118,7 +118,7 @@ class ColumnReference:
         return bool((self.by_phase.sum(axis=1)[mix > 0] > 0).all())
 
     def chance_of_unseen(
-        self, unseen: np.ndarray, present: np.ndarray, *, windows: int = 1
+        self, unseen: np.ndarray, present: np.ndarray, *, windows: Lengths = 1
     ) -> np.ndarray:
         """Return the chance of this many values in categories the reference never held.
 

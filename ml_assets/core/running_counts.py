@@ -67,18 +67,26 @@ class RunningCounts:
         return begins
 
     def stretches(
-        self, name: str, windows: int, *, starts: Sequence[int], ends: Sequence[int]
+        self, name: str, runs: Sequence[tuple[int, int, int]]
     ) -> Iterator[tuple[Stretches, list[int]]]:
-        """Yield the counts of a column from each start up to and with each end, alike together."""
-        if not ends:
+        """Yield the counts of a column over runs of windows, those of one mix of phases together.
+
+        Args:
+            name: The column.
+            runs: Length in windows, first window and last window of each.
+
+        Yields:
+            Counts, and where each run ends.
+        """
+        if not runs:
             return
-        begin, end = np.array(starts), np.array(ends) + 1
-        bins = self.bins[name][end] - self.bins[name][begin]
-        missing = self.missing[name][end] - self.missing[name][begin]
+        windows, begin, last = (np.array(part) for part in zip(*runs, strict=True))
+        bins = self.bins[name][last + 1] - self.bins[name][begin]
+        missing = self.missing[name][last + 1] - self.missing[name][begin]
         if self.phases.shape[1] == 1:
-            yield Stretches(windows, bins, missing, np.ones(1)), list(ends)
+            yield Stretches(windows, bins, missing, np.ones(1)), last.tolist()
             return
-        mixes = self.phases[end] - self.phases[begin]
+        mixes = self.phases[last + 1] - self.phases[begin]
         for place, mix in enumerate(mixes):
-            alone = slice(place, place + 1)
-            yield Stretches(windows, bins[alone], missing[alone], mix), [ends[place]]
+            one = slice(place, place + 1)
+            yield Stretches(windows[one], bins[one], missing[one], mix), [int(last[place])]
