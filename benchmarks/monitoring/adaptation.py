@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+
+from benchmarks.monitoring.lives import DAY, END, ONSET, Life
 from ml_assets.core.rehearsal.live import Course, live_through
 from ml_assets.core.rehearsal.oracle import oracle_course
 from ml_assets.core.rehearsal.policies import ALWAYS, DECLARED, NEVER, compared_policies
 from ml_assets.core.rehearsal.version import Version
-
-from benchmarks.monitoring.lives import DAY, END, ONSET, Life
 from ml_assets.core.window import Window
 
 SETTLED_DAYS = 5  # the last days, by which everybody has had the time to adapt

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+
+from benchmarks.monitoring.lives import DAY, ONSET, SERVES, Life
 from ml_assets.core.estimation.audited import LOSS_SKEWNESS, audited_mean, power
 from ml_assets.core.estimation.loss_estimator import (
     AnsweredRows,
@@ -10,8 +12,6 @@ from ml_assets.core.estimation.loss_estimator import (
     fit_loss_estimator,
 )
 from ml_assets.core.rehearsal.version import Version
-
-from benchmarks.monitoring.lives import DAY, ONSET, SERVES, Life
 from ml_assets.core.window import Window
 
 REFERENCE_DAYS = 5  # of quiet production, answered unseen: what the estimator learns from

@@ -13,16 +13,16 @@ from functools import cached_property
 import duckdb
 import numpy as np
 import pandas as pd
-from ml_assets.core.rehearsal.fits import QUICK, Fits
-from ml_assets.core.rehearsal.live import World
-from ml_assets.core.rehearsal.past import Past
-from ml_assets.core.rehearsal.service import Service
-from ml_assets.core.rehearsal.version import Version
 
 from ml_assets.components.loading import declared_problem
 from ml_assets.core.feature_rows import run_features
 from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS, show
 from ml_assets.core.metrics import FloatArray
+from ml_assets.core.rehearsal.fits import QUICK, Fits
+from ml_assets.core.rehearsal.live import World
+from ml_assets.core.rehearsal.past import Past
+from ml_assets.core.rehearsal.service import Service
+from ml_assets.core.rehearsal.version import Version
 from ml_assets.core.training import predict
 from ml_assets.core.window import Window, cut
 from ml_assets.plant import ORIGIN, SCENARIOS, Plant
