@@ -8,7 +8,7 @@ loses nothing.
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import repeat
@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import msgspec
 
+from ml_assets.core.assurance import AssuredRows
 from ml_assets.core.errors import ServingError, SpoolError
 from ml_assets.core.prediction import Answers
 from ml_assets.core.request_rows import RequestRows
@@ -41,6 +42,18 @@ class _Line(msgspec.Struct, gc=False):
     features: msgspec.Struct
     prediction: Any
     probabilities: dict[str, float] | None
+
+
+class _AssuredLine(_Line, gc=False, omit_defaults=True):
+    """One line where the release says more; what is not said does not stand there."""
+
+    low: float | None = None
+    high: float | None = None
+    prediction_set: list[Any] | None = None
+    unfamiliar: bool | None = None
+    raw: Any = None
+    raw_probabilities: dict[str, float] | None = None
+    intervention: str | None = None
 
 
 class PredictionLog:
@@ -127,8 +140,9 @@ def log_lines(
         at: When it answered.
     """
     columns = rows.columns
+    beside = () if answers.beside is None else _beside(answers, answers.beside)
     lines = map(
-        _Line,
+        _AssuredLine if beside else _Line,
         repeat(request_id),
         repeat(at),
         repeat(version),
@@ -139,6 +153,7 @@ def log_lines(
         map(_record(answers.features.names), *answers.features.columns()),
         answers.predictions,
         named_probabilities(answers) or repeat(None),
+        *beside,
     )
     return _ENCODER.encode_lines(list(lines))
 
@@ -147,8 +162,29 @@ def named_probabilities(answers: Answers) -> list[dict[str, float]] | None:
     """Return the probabilities of each row by class, or None without probabilities."""
     if answers.probabilities is None:
         return None
-    names = [str(name) for name in answers.classes]
-    return [dict(zip(names, shares, strict=True)) for shares in answers.probabilities]
+    return _named(answers.probabilities, answers.classes)
+
+
+def _named(probabilities: list[list[float]], classes: tuple[Any, ...]) -> list[dict[str, float]]:
+    names = [str(name) for name in classes]
+    return [dict(zip(names, shares, strict=True)) for shares in probabilities]
+
+
+def _beside(answers: Answers, said: AssuredRows) -> tuple[Iterable[Any], ...]:
+    """Return the further fields of each line, in their order."""
+    nothing = repeat(None)
+    lows, highs = zip(*said.intervals, strict=True) if said.intervals else (nothing, nothing)
+    raw = said.raw_probabilities
+    return (
+        lows,
+        highs,
+        said.sets or nothing,
+        # Only what is unusual is written.
+        nothing if said.unfamiliar is None else [one or None for one in said.unfamiliar],
+        said.raw or nothing,
+        nothing if raw is None else _named(raw, answers.classes),
+        repeat(said.intervention),
+    )
 
 
 @lru_cache(maxsize=64)

@@ -34,6 +34,7 @@ MONITORING = (
     "prediction_log",
     "production_profile",
     "drift_report",
+    "adjustment",
     "performance_report",
     "experiment_report",
     "labelling_queue",

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
+from ml_assets.cli.intervene import intervene
 from ml_assets.cli.keys import keys
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
@@ -32,6 +33,7 @@ for command in (
     promote,
     rollback,
     traffic,
+    intervene,
     as_of,
     reproduce,
     serve,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ml_assets.core.assurance import AssuredRows, Assurer
 from ml_assets.core.errors import DataError, ServingError
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.golden import GoldenRows
@@ -33,12 +34,14 @@ class Answers:
         probabilities: One list a row, in the order of ``classes``; None without probabilities.
         classes: Names of the classes; empty for a regression.
         features: The model's inputs, one row a request row.
+        beside: What is said beside the predictions; None if the release knows nothing of it.
     """
 
     predictions: list[Any]
     probabilities: list[list[float]] | None
     classes: tuple[Any, ...]
     features: FeatureValues
+    beside: AssuredRows | None = None
 
 
 class Predictor:
@@ -65,6 +68,7 @@ class Predictor:
         self.golden = GoldenRows.from_json(files[GOLDEN_FILE])
         self.compiled = COMPILED_FILE in files
         self._model = load_model(files, self.release.task)
+        self.assurer = Assurer.of_files(files, self.release.classes)
         self.features = OnlineFeatures.of_files(self.release, files)
 
     def decode(
@@ -100,10 +104,15 @@ class Predictor:
             ServingError: If an answer is not the expected one.
         """
         golden = self.golden
-        for n, row in enumerate(golden.rows):
-            self._prove((row,), first=n)
-        for start in range(0, len(golden.rows), self.release.max_rows):
-            self._prove(golden.rows[start : start + self.release.max_rows], first=start)
+        # The model itself is proven, not what is made of what it says.
+        assurer, self.assurer = self.assurer, None
+        try:
+            for n, row in enumerate(golden.rows):
+                self._prove((row,), first=n)
+            for start in range(0, len(golden.rows), self.release.max_rows):
+                self._prove(golden.rows[start : start + self.release.max_rows], first=start)
+        finally:
+            self.assurer = assurer
 
     def close(self) -> None:
         """Free the memory of the history."""
@@ -140,14 +149,25 @@ class Predictor:
         if numbers is not None and not np.isfinite(numbers).all():
             message = "The model gives no finite number: a value is far outside what it has seen."
             return Refused(422, (Fault(None, None, "prediction", message),))
-        values = found.values.tolist()
-        shares = None if found.probabilities is None else found.probabilities.tolist()
+        told, beside = found, None
+        if self.assurer is not None:
+            strange = self.assurer.unfamiliar(joined)
+            rejected = self.assurer.rejected(strange)
+            if rejected is not None:
+                if len(inputs) == 1:  # else each is asked again alone
+                    self.assurer.unfamiliar_rows += int(np.count_nonzero(rejected))
+                return self._unfamiliar(joined, rejected)
+            told = self.assurer.assured(joined, found, strange)
+            beside = told.beside
+        values = told.values.tolist()
+        shares = None if told.probabilities is None else told.probabilities.tolist()
         answers: list[Answers | Refused] = []
         start = 0
         for one in inputs:
             end = start + len(one)
             own = None if shares is None else shares[start:end]
-            answers.append(Answers(values[start:end], own, found.classes, one))
+            said = beside if beside is None else beside.rows(start, end)
+            answers.append(Answers(values[start:end], own, found.classes, one, said))
             start = end
         return answers
 
@@ -166,6 +186,17 @@ class Predictor:
                 f"the batch did: {found}. It must not serve; build it again."
             )
             raise ServingError(message)
+
+    def _unfamiliar(self, joined: FeatureValues, strange: np.ndarray) -> Refused:
+        faults = []
+        for row in np.flatnonzero(strange)[:MAX_FAULTS].tolist():
+            name = self.assurer.strangest(joined.rows([row])) if self.assurer else None
+            message = (
+                "The row is far from all that the model was trained on, farthest by feature "
+                f"{name!r}, and the problem declares that such rows are rejected."
+            )
+            faults.append(Fault(row, name, "unfamiliar", message))
+        return Refused(422, tuple(faults))
 
     def _too_large(self, wide: np.ndarray) -> Refused:
         names = self.release.numeric

@@ -19,6 +19,12 @@ LOG_COLUMNS = {
     "event_time": "TIMESTAMPTZ",
     "version": "VARCHAR",
     "prediction": "DOUBLE",
+    "raw_prediction": "DOUBLE",
+    "raw_probabilities": "VARCHAR",
+    "low": "DOUBLE",
+    "high": "DOUBLE",
+    "prediction_set": "VARCHAR",
+    "variant": "VARCHAR",
     "features": "VARCHAR",
     "request_id": "VARCHAR",
     "row": "BIGINT",
@@ -31,7 +37,8 @@ def answered_rows(
     """Return the answered rows of a window with their features, residuals and truth.
 
     Labels that became known after the window's end are left out, so that a replay sees what live
-    operation saw.
+    operation saw. ``prediction`` is what the model itself said: an intervention must not hide that
+    the world has changed.
 
     Returns:
         In order of time: the keys, ``event_time``, ``version``, ``request_id``, ``row``, the
@@ -47,7 +54,8 @@ def answered_rows(
     chosen = "".join(f"l.{quoted(key)}, " for key in keys)
     frame = connection.execute(
         f"""
-        SELECT {chosen}l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
+        SELECT {chosen}l.event_time, l.version, l.request_id, l."row", l.features,
+               l.raw_prediction AS prediction,
                t.{target} AS truth
         FROM log AS l LEFT JOIN {known_by("truths", window.end)} AS t USING ({identity})
         WHERE {place(problem, window).where.replace("_date", "l._date")}
