@@ -35,7 +35,7 @@ NOW = datetime.now(UTC)
 BOUNDS = Bounds(shift=5.0, slope=2.0, leaning=4.0, widening=3.0)
 INTERVALS = NumberIntervals(0.9, -8.0, 9.0, ErrorSize((0.0,), (1.0,)), 5.0, 300)
 ROW = {"pump": "north", "load": 40.0, "starts": 3}
-FAR = {"pump": "north", "load": 40.0, "starts": 90_000}
+FAR = {"pump": "south", "load": 40.0, "starts": 90_000}
 
 
 def with_assurance(files, *, unfamiliar="flag", intervals=INTERVALS):
@@ -114,7 +114,7 @@ def test_a_release_that_knows_nothing_more_answers_and_logs_as_ever(make, releas
 
 def test_intervals_stand_beside_predictions_in_json_arrow_and_log(make):
     server = make()
-    outcome = server.ask(ROW, {**ROW, "load": 41.0})
+    outcome = server.ask(ROW, {**ROW, "pump": "south"})
     assert isinstance(outcome, Answered)
     predictions = outcome.answers.predictions
     expected = [[value - 8.0, value + 9.0] for value in predictions]
@@ -128,7 +128,12 @@ def test_intervals_stand_beside_predictions_in_json_arrow_and_log(make):
 
 def test_requests_of_one_pass_get_their_own_intervals(make):
     predictor = make().serving.loaded.predictor
-    bodies = [json.dumps({"rows": [{**ROW, "load": load}] * 2}).encode() for load in (10.0, 90.0)]
+    bodies = [
+        json.dumps(
+            {"rows": [{**ROW, "load": load}, {**ROW, "load": load, "pump": "south"}]}
+        ).encode()
+        for load in (10.0, 90.0)
+    ]
     decoded = [predictor.decode(body, now=NOW) for body in bodies]
     for answers in predictor.predict_all(decoded, remember=False):
         bounds = [[value - 8.0, value + 9.0] for value in answers.predictions]
