@@ -11,7 +11,7 @@ export WHYLOGS_NO_ANALYTICS := 1
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check dev bench bench-serving lock clean
+.PHONY: help setup demo test test-all check dev bench bench-serving soak lock clean
 
 # show every target
 help:
@@ -67,6 +67,10 @@ bench: $(READY)
 # measure the server beside others (needs wrk)
 bench-serving: $(READY)
 	$(BIN)/python -m benchmarks.serving
+
+# ten minutes of everything at once: swaps, kills, wrong requests; every answer is judged
+soak: $(READY)
+	$(BIN)/python -m benchmarks.mixed_load --seconds 600 --seed 1
 
 # pin the newest versions that fit pyproject.toml
 lock: $(READY)

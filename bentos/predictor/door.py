@@ -36,6 +36,8 @@ from ml_assets.core.rate_limit import TokenBuckets
 logger = logging.getLogger(__name__)
 VERSION_KEY = b"x-model-version"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+# Declared: nothing has failed.
+COME_AGAIN = frozenset({503, 504})
 OTHER = "other"
 FAILED = "The server could not answer; its log says why."
 # The page needs its own style sheet and nothing else; a JSON answer needs nothing at all.
@@ -150,7 +152,7 @@ class Door:
         }
         if visit.failure is not None:
             event |= _reason(visit.failure)
-        failed = visit.failure is not None or status >= 500
+        failed = visit.failure is not None or (status >= 500 and status not in COME_AGAIN)
         text = "request failed" if failed else "request refused"
         logger.log(logging.ERROR if failed else logging.INFO, text, extra={EVENT: event})
 

@@ -16,6 +16,7 @@ OPEN = frozenset({"/livez", "/readyz"})
 SCOPES: dict[str, Scope] = {"/predict": "predict", "/feedback": "feedback"}
 # What a caller needs to know in order to ask: any key opens it.
 DESCRIPTIONS = frozenset({"/", "/openapi.json"})
+RETRY_SECONDS = "10"
 
 
 class Guard:
@@ -54,7 +55,7 @@ class Guard:
         except (OSError, ServingError) as error:
             self._seen = None
             message = "The server cannot read its keys; its operator has to mend that."
-            raise Unacceptable(503, message) from error
+            raise Unacceptable(503, message, {"retry-after": RETRY_SECONDS}) from error
         return self._ring or KeyRing()
 
     def admit(self, scope: AsgiScope) -> ApiKey | None:

@@ -14,6 +14,7 @@ from bentos.predictor.body import Unacceptable, kind_of, read_body
 from bentos.predictor.caller import is_local
 from bentos.predictor.feedback_log import FeedbackLog
 from bentos.predictor.keys import Guard
+from bentos.predictor.lane import Unavailable
 from bentos.predictor.measures import CONTENT_TYPE, Measures
 from bentos.predictor.passes import Loaded
 from bentos.predictor.serving import Serving
@@ -22,6 +23,7 @@ from ml_assets.core.release import Release
 from ml_assets.core.request_rows import Refused
 
 CLIENT_CLOSED = 499
+NOT_LOADED = "No release is loaded yet: see GET /readyz."
 
 
 class Operations:
@@ -84,7 +86,7 @@ class Operations:
     async def _feedback(self, request: Request) -> Response:
         loaded = self._serving.loaded
         if loaded is None:
-            raise Unacceptable(503, "No release is loaded yet: see GET /readyz.")
+            raise Unavailable(NOT_LOADED)
         release = loaded.predictor.release
         if kind_of(request) != "json":
             raise Unacceptable(415, "Feedback is JSON: content-type application/json.")

@@ -168,12 +168,14 @@ class Serving:
         """Answer what is queued, then free everything."""
         contender = _contender_of(self._loaded)
         if isinstance(contender, Shadow):
-            contender.close(wait=True)  # first, for it may wait for the lane
+            contender.close(kept=(), wait=True)  # first, for it may wait for the lane
         self.lane.close()
+        if isinstance(contender, Split):
+            contender.close(kept=(), wait=True)  # last, for the lane may wait for it
         if self._passes is not None:
             self._passes.close()
-        for predictor in _predictors(self._loaded).values():
-            predictor.close()
+        if self._loaded is not None:
+            self._loaded.predictor.close()
 
     def _check_revision(self, revision: int) -> None:
         if self._loaded is None:
@@ -226,17 +228,12 @@ class Serving:
         load = self._fresh if deployment.mode == "shadow" else self._ready
         predictor = load(named.digest, lambda: read(named.release_folder), deployment.problem)
         check_comparable(champion, predictor, deployment)
+        parts = (deployment, champion, predictor, self.tally)
+        memory = WarmStart(self._spool, predictor, revision=deployment.revision)
+        between_passes = self.lane.between_passes
         if deployment.mode != "shadow":
-            return Split(deployment, champion, predictor, self.tally)
-        return Shadow(
-            deployment,
-            champion,
-            predictor,
-            self.tally,
-            memory=WarmStart(self._spool, predictor, revision=deployment.revision),
-            spool=self._spool,
-            between_passes=self.lane.between_passes,
-        )
+            return Split(*parts, memory=memory, between_passes=between_passes)
+        return Shadow(*parts, memory=memory, spool=self._spool, between_passes=between_passes)
 
     def _take(self, loaded: Loaded) -> None:
         memories = self._memories(loaded)
@@ -248,30 +245,30 @@ class Serving:
     def _memories(self, loaded: Loaded) -> list[WarmStart]:
         """Return what fills the memories of the releases that were loaded for this revision."""
         contender, known = _contender_of(loaded), _predictors(self._loaded).values()
-        memories = [
-            WarmStart(self._spool, predictor, revision=loaded.revision)
-            for predictor in _predictors(loaded).values()
-            if predictor not in known
-        ]
-        return [*memories, contender.memory] if isinstance(contender, Shadow) else memories
+        memories = []
+        if loaded.predictor not in known:
+            memories += [WarmStart(self._spool, loaded.predictor, revision=loaded.revision)]
+        if contender is not None and contender.predictor not in known:
+            memories += [contender.memory]
+        return memories
 
     def _exchange(self, loaded: Loaded, memories: Sequence[WarmStart]) -> None:
-        older, known = self._loaded, _predictors(self._loaded)
+        older, kept = self._loaded, _predictors(loaded).values()
+        contender, retired = _contender_of(loaded), _contender_of(older)
+        if retired is not None and not retired.reusable and retired.predictor in kept:
+            message = f"Version {retired.version} has not come back from a request. Try again."
+            raise ServingError(message)
         if older is None:
             self._passes = Passes(self._spool, loaded.predictor.release.problem)
         for memory in memories:
             memory.recall()
-        contender = _contender_of(loaded)
         self._loaded = loaded
-        if isinstance(contender, Shadow):
+        if contender is not None:
             contender.start()
-        retired = _contender_of(older)
-        if isinstance(retired, Shadow):
-            retired.close(wait=False)
-        kept = _predictors(loaded).values()
-        for predictor in known.values():
-            if predictor not in kept:
-                predictor.close()
+        if retired is not None:
+            retired.close(kept=kept, wait=False)
+        if older is not None and older.predictor not in kept:
+            older.predictor.close()
 
     def _answer(self, requests: Sequence[Request]) -> Sequence[Outcome]:
         if self._loaded is None or self._passes is None:
@@ -297,11 +294,11 @@ def _contender_of(loaded: Loaded | None) -> Contender | None:
 
 
 def _predictors(loaded: Loaded | None) -> dict[str, Predictor]:
-    """Return what the lane's thread computes with, by digest: not the shadow's."""
+    """Return what the lane's thread may go on with, by digest: not the shadow's."""
     if loaded is None:
         return {}
     found = {loaded.digest: loaded.predictor}
     contender = _contender_of(loaded)
-    if contender is not None and not isinstance(contender, Shadow):
+    if contender is not None and contender.reusable:
         found[contender.digest] = contender.predictor
     return found

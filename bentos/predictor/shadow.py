@@ -8,7 +8,7 @@ said if it had answered everything.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +83,11 @@ class Shadow:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
 
+    @property
+    def reusable(self) -> bool:
+        """Never: its thread goes on with what waits."""
+        return False
+
     def start(self) -> None:
         """Answer what is offered from now on."""
         self._thread.start()
@@ -116,12 +121,8 @@ class Shadow:
         self._offer(job)
         return told
 
-    def close(self, *, wait: bool) -> None:
-        """Answer what waits, then free everything.
-
-        Args:
-            wait: Whether to return only then, or after a few seconds.
-        """
+    def close(self, *, kept: Collection[Predictor], wait: bool) -> None:
+        """Answer what waits, then free everything; see :class:`Contender`."""
         with self._changed:
             self._closing = True
             self._changed.notify()

@@ -1,21 +1,28 @@
-"""A challenger that answers a share of the keys, in the worker that the champion answers in.
+"""A challenger that answers a share of the keys, in a thread of its own, within a time limit.
 
 It is asked about a request if one of its rows is routed to it; of the others it sees the rows, so
-that its history has no gap. Where it fails, the champion's answer stands in.
+that its history has no gap. Where it fails, or takes too long, the champion's answer stands in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Final
 
+from bentos.predictor.own_thread import OwnThread, TooLate
 from bentos.predictor.tally import Tally
 from bentos.predictor.traffic import Asked, Failure, Roles, Told, contender_of
 from bentos.predictor.variant_lines import variant_lines
+from bentos.predictor.warm_start import WarmStart
 from ml_assets.core.deployment import Deployment
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.routing import variant_for
+
+# What a pass may take, in times of what the champion took, or of the release's declared latency.
+TIMES = 5
+STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -28,36 +35,66 @@ class _Pass:
 
 
 class Split:
-    """The challenger of a canary or an A/B test. For the thread that computes passes.
+    """The challenger of a canary or an A/B test. Asked by the thread that computes passes.
 
     Args:
         deployment: Names both versions, the share and the experiment.
         champion: Has computed the requests.
         predictor: Of the challenger.
         tally: Counts what they do.
+        memory: Fills the challenger's memory from the log.
+        between_passes: Runs something while the champion computes nothing.
     """
 
     variant: Final = "challenger"
 
     def __init__(
-        self, deployment: Deployment, champion: Predictor, predictor: Predictor, tally: Tally
+        self,
+        deployment: Deployment,
+        champion: Predictor,
+        predictor: Predictor,
+        tally: Tally,
+        *,
+        memory: WarmStart,
+        between_passes: Callable[[Callable[[], None]], None],
     ) -> None:
         self.predictor = predictor
+        self.memory = memory
         self.version = predictor.release.version
         self.digest = contender_of(deployment).digest
         self._champion = champion.release.version
         self._deployment = deployment
         self._tally = tally
         self._roles = Roles(deployment, champion, predictor, tally)
+        self._thread: OwnThread[list[Answers | Failure]] = OwnThread(
+            self.variant,
+            catch_up=memory.recall,
+            between_passes=between_passes,
+            complain=self._roles.complain,
+        )
+
+    @property
+    def reusable(self) -> bool:
+        """Whether its predictor may go on in another part: no computation is under way."""
+        return not self._thread.late
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._thread.start()
+
+    def close(self, *, kept: Collection[Predictor], wait: bool) -> None:
+        """Free everything, once nothing is computed any more; see :class:`Contender`."""
+        at_the_end = _nothing if self.predictor in kept else self.predictor.close
+        self._thread.close(at_the_end, wait=STOP_SECONDS if wait else 0.0)
 
     def tell(self, asked: Sequence[Asked], *, seconds: float, at: datetime) -> list[Told]:
         """Return what is told of each request of a pass."""
         keys = [self._roles.routing_keys(one) for one in asked]
         routed = [[self._is_challengers(key) for key in some] for some in keys]
         wanted = [one for one, mine in zip(asked, routed, strict=True) if any(mine)]
-        self._roles.learn([o for o, mine in zip(asked, routed, strict=True) if not any(mine)])
+        others = [one for one, mine in zip(asked, routed, strict=True) if not any(mine)]
         began = perf_counter()
-        found = iter(self._roles.attempt(wanted))
+        found = iter(self._within_the_limit(wanted, others, seconds))
         took = perf_counter() - began
         self._tally.seconds(self._champion, "champion", seconds)
         if wanted:
@@ -68,6 +105,25 @@ class Split:
             )
             for one, some, mine in zip(asked, keys, routed, strict=True)
         ]
+
+    def _within_the_limit(
+        self, wanted: Sequence[Asked], others: Sequence[Asked], seconds: float
+    ) -> list[Answers | Failure]:
+        """Return its answers to ``wanted``; of ``others`` it sees the rows."""
+        if not wanted and not self.predictor.features.reach.rows:
+            return []
+        limit = TIMES * max(seconds, self.predictor.release.latency_ms / 1e3)
+        try:
+            return self._thread.run(partial(self._computed, wanted, others), within=limit)
+        except TooLate as error:
+            self._roles.complain(error)
+            return [Failure(TooLate.__name__)] * len(wanted)
+
+    def _computed(
+        self, wanted: Sequence[Asked], others: Sequence[Asked]
+    ) -> list[Answers | Failure]:
+        self._roles.learn(others)
+        return self._roles.attempt(wanted)
 
     def _is_challengers(self, key: str) -> bool:
         deployment = self._deployment
@@ -147,3 +203,7 @@ def merged(champion: Answers, challenger: Answers, heard: Sequence[bool]) -> Ans
     if champion.beside is not None and challenger.beside is not None:
         beside = champion.beside.merged(challenger.beside, heard)
     return Answers(predictions, shares, champion.classes, champion.features, beside)
+
+
+def _nothing() -> None:
+    """Leave the predictor to who goes on with it."""

@@ -6,13 +6,14 @@ from its history.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from bentos.predictor.structured_log import EVENT, where
 from bentos.predictor.tally import Tally
+from bentos.predictor.warm_start import WarmStart
 from ml_assets.core.deployment import DeployedVersion, Deployment
 from ml_assets.core.errors import ServingError
 from ml_assets.core.prediction import Answers, Predictor
@@ -86,6 +87,25 @@ class Contender(Protocol):
     @property
     def predictor(self) -> Predictor:
         """Answers."""
+
+    @property
+    def memory(self) -> WarmStart:
+        """Fills the predictor's memory from the log."""
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the thread that computes passes may go on with the predictor."""
+
+    def start(self) -> None:
+        """Answer from now on."""
+
+    def close(self, *, kept: Collection[Predictor], wait: bool) -> None:
+        """Answer what waits, then free everything.
+
+        Args:
+            kept: Predictors that go on in another part.
+            wait: Whether to return only then, or after a few seconds.
+        """
 
     def tell(self, asked: Sequence[Asked], *, seconds: float, at: datetime) -> list[Told]:
         """Return what is told of each request of a pass; called between no two passes' exchange.

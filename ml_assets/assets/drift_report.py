@@ -1,13 +1,10 @@
 """Drift: production against what the serving version was judged on."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
 
 from ml_assets.assets.describe import WrittenTable, picture, result, table_metadata
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.drift_notice import NOTICE_FILE, DriftNotice
-from ml_assets.core.episodes import Episode
 from ml_assets.reports.thumbnails import sparkline
 from ml_assets.storage.atomic import write_atomically
 from ml_assets.storage.declared import DeclaredProblem
@@ -15,13 +12,11 @@ from ml_assets.storage.drift_reports import (
     SCHEMA,
     TABLE,
     Judgement,
-    episodes,
     judge_windows,
     verdict_table,
 )
 from ml_assets.storage.exclusive import alone
 from ml_assets.storage.feature_tables import table_name
-from ml_assets.storage.notifier import Alert, notifier_for
 from ml_assets.storage.placement import place, whole_dates
 from ml_assets.storage.workspace import Workspace
 
@@ -31,7 +26,7 @@ SHOWN = 20
 def drift_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
     """A verdict on each monitoring window: quiet, insufficient data, or drift and its columns.
 
-    Consecutive windows of drift are one episode; an episode is told once.
+    Consecutive windows of drift are one episode.
     """
     problem = declared.problem
 
@@ -54,7 +49,6 @@ def drift_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
         name = table_name(declared, TABLE)
         table = verdict_table(declared, judged)
         version = workspace.lake.replace(name, table, dates=place(problem, window).dates)
-        _tell(workspace, declared, judged)
         notify_servers(workspace, declared, judged)
         states = [one.verdict.state for one in judged]
         effects = [_largest_effect(one) for one in judged]
@@ -93,48 +87,6 @@ def notify_servers(
         ):
             return  # an earlier partition was judged again
         write_atomically(place, notice.to_json().encode())
-
-
-def _tell(workspace: Workspace, declared: DeclaredProblem, judged: list[Judgement]) -> None:
-    """Tell someone of each new episode, once."""
-    problem = declared.problem
-    now = datetime.now(tz=UTC)
-    for version in sorted({one.version for one in judged}):
-        for episode in episodes(workspace, declared, version):
-            text = episode_text(episode)
-            stored = workspace.alerts.record(
-                problem.name,
-                severity=episode.severity,
-                cause=", ".join(episode.columns),
-                text=text,
-                episode=episode.id,
-                at=now,
-            )
-            if stored is not None:
-                alert = Alert(
-                    problem.name,
-                    f"{problem.name}: drift since {episode.opened:%Y-%m-%d %H:%M} UTC",
-                    text,
-                    episode.severity,
-                    episode.opened,
-                    episode.id,
-                )
-                notifier_for(problem.alerts).notify(alert)
-                workspace.alerts.delivered(stored, at=now)
-
-
-def episode_text(episode: Episode) -> str:
-    """Say what changed, since when, and the command to run next."""
-    advice = {
-        "retrain": f"ml-assets status {episode.problem}",
-        "warn": f"ml-assets status {episode.problem}",
-        "data_fault": f"ml-assets sql {episode.problem}",
-    }
-    return (
-        f"{', '.join(episode.columns)} changed under version {episode.version} since "
-        f"{episode.opened:%Y-%m-%d %H:%M} UTC ({episode.severity}, {episode.windows} windows). "
-        f"Next: {advice[episode.severity]}"
-    )
 
 
 def _largest_effect(one: Judgement) -> float | None:

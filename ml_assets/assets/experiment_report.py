@@ -8,12 +8,13 @@ import pyarrow as pa
 
 from ml_assets.assets.describe import WrittenTable, result, table_metadata
 from ml_assets.assets.stage import before, declare, window_of
+from ml_assets.core.alert_signals import move_signal
 from ml_assets.core.window import Every, floor
 from ml_assets.resources.engine import Engine
+from ml_assets.storage.alerting import deliver, raise_alerts
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.experiments import Look, act, look
 from ml_assets.storage.feature_tables import table_name
-from ml_assets.storage.notifier import Alert, notifier_for
 from ml_assets.storage.placement import MICROSECOND
 from ml_assets.storage.workspace import Workspace
 
@@ -115,18 +116,21 @@ def _store(workspace: Workspace, declared: DeclaredProblem, seen: Look) -> int:
 
 def _tell(workspace: Workspace, declared: DeclaredProblem, seen: Look, *, now: datetime) -> None:
     """Tell people of each move, once."""
-    problem, action = declared.problem, seen.move.action
-    episode = f"{seen.traffic.experiment}/{seen.state.revision}"
-    text = f"{seen.traffic.version}: {seen.move.reason} Next: ml-assets status {problem.name}"
-    severity = "warn" if action == "roll_back" else "info"
-    stored = workspace.alerts.record(
-        problem.name, severity=severity, cause=action, text=text, episode=episode, at=now
+    action, evidence = seen.move.action.replace("_", " "), seen.evidence
+    signal = move_signal(
+        declared.problem.name,
+        key=f"{seen.traffic.experiment}/{seen.state.revision}",
+        severity="warn" if seen.move.action == "roll_back" else "info",
+        title=f"{action} in {seen.traffic.experiment}",
+        what=f"{seen.traffic.version}: {seen.move.reason}",
+        sure=(
+            f"Gain of the challenger {evidence.estimate:.3g} ({evidence.low:.3g} to "
+            f"{evidence.high:.3g} at every look), on {evidence.challenger_rows} of its rows."
+        ),
+        at=seen.until,
     )
-    if stored is not None:
-        title = f"{problem.name}: {action.replace('_', ' ')} in {seen.traffic.experiment}"
-        alert = Alert(problem.name, title, text, severity, seen.until, episode)
-        notifier_for(problem.alerts).notify(alert)
-        workspace.alerts.delivered(stored, at=now)
+    raise_alerts(workspace, declared, [signal], now=now)
+    deliver(workspace, declared.problem.name, declared.problem.alerts)
 
 
 def _figures(seen: Look) -> dict[str, Any]:

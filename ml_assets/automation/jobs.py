@@ -37,6 +37,7 @@ MONITORING = (
     "adjustment",
     "performance_report",
     "experiment_report",
+    "alerts",
     "labelling_queue",
     "scoreboard",
 )

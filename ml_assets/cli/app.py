@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from ml_assets.cli.alerts import alerts
 from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
 from ml_assets.cli.intervene import intervene
@@ -12,6 +13,7 @@ from ml_assets.cli.keys import keys
 from ml_assets.cli.new import new
 from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.skew import verify_skew
+from ml_assets.cli.sql import sql
 from ml_assets.cli.streaming import score_stream
 from ml_assets.cli.traffic import as_of, traffic
 from ml_assets.cli.versions import champion, promote, report, rollback, status
@@ -29,6 +31,8 @@ for command in (
     demo,
     materialize,
     status,
+    alerts,
+    sql,
     champion,
     promote,
     rollback,

@@ -49,7 +49,10 @@ def containerize(
     console.print(f"SBOM: {built.bill} ({built.packages} packages and the model)", soft_wrap=True)
     command = shlex.join(built.run_command(spool=f"{problem}-spool"))
     console.print(f"Run it:\n  {command}", soft_wrap=True, markup=False, highlight=False)
-    console.print("Next: curl localhost:3000/release, then docs/deployment.md")
+    console.print(
+        "Next: curl localhost:3000/readyz. Everything else asks for a key from outside the "
+        "container: see The image in docs/deployment.md"
+    )
 
 
 def _builder(name: str | None) -> BuilderName | None:

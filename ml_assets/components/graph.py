@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from ml_assets.assets.adjustment import adjustment
+from ml_assets.assets.alerts import alerts
 from ml_assets.assets.bento import bento
 from ml_assets.assets.champion import champion
 from ml_assets.assets.column_statistics import column_statistics
@@ -32,8 +33,8 @@ from ml_assets.assets.reference_table import reference_table
 from ml_assets.assets.scoreboard import has_truth, scoreboard
 from ml_assets.assets.training_set import training_set
 from ml_assets.assets.validated_data import validated_data
+from ml_assets.automation.alerts import alert_sensor, failure_sensor
 from ml_assets.automation.arrivals import can_change
-from ml_assets.automation.failures import failure_sensor
 from ml_assets.automation.feedback import feedback_sensor
 from ml_assets.automation.ingestion import ingestion_schedule, new_content_sensor
 from ml_assets.automation.jobs import JOBS, job_of
@@ -117,6 +118,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         adjustment(declared),
         performance_report(declared),
         experiment_report(declared),
+        alerts(declared),
         labelling_queue(declared),
         *([scoreboard(declared)] if has_truth(declared) else []),
     ]
@@ -146,6 +148,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
             production_profile_sensor(declared),
             drift_sensor(declared),
             failure_sensor(declared, list(jobs.values())),
+            alert_sensor(declared),
         ],
     )
 

@@ -1,32 +1,37 @@
 """Whether production still looks like the reference, and how bad it is if not.
 
-A window is judged at several lengths, since a small change shows only in many rows. For each
-length, Benjamini and Hochberg's procedure (1995) keeps the false discovery rate over the columns.
-Significant is not enough: a change must also be large enough to matter. And it must last: it
-counts when it shows in two of the last three windows, or at once when it is blatant.
+A window is judged at several lengths, since a small change shows only in many rows. What counts as
+rare follows from the declared budget of false alarms. Rare is not enough: a change must also be
+large enough to matter. And it must last: the newest window and one of the two before it must lean
+the same way on their own, unless the change is blatant.
 
 Nothing is remembered between calls. The same windows give the same verdict after a restart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-import numpy as np
-
 from ml_assets.core.errors import DataError
-from ml_assets.core.findings import Finding, column_findings, plain_fault
-from ml_assets.core.histograms import ColumnCounts, WindowCounts
+from ml_assets.core.false_alarms import EARLIER, levels
+from ml_assets.core.findings import (
+    Finding,
+    column_findings,
+    plain_fault,
+    tests_of,
+)
+from ml_assets.core.histograms import WindowCounts
 from ml_assets.core.problem import Monitoring
 from ml_assets.core.reference import Reference
+from ml_assets.core.running_counts import RunningCounts
+from ml_assets.core.units import unit_change
 
 State = Literal["quiet", "insufficient", "drift"]
 Severity = Literal["warn", "retrain", "data_fault"]
 
 LARGE_EFFECT = 0.5  # a PSI of 0.25, by which practice calls a column changed
-MEMORY = 3  # windows that are looked at together, of which CONFIRMED must agree
-CONFIRMED = 2
+MEMORY = EARLIER + 1  # windows that are looked at together
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,46 @@ def decide(
     if not windows:
         message = "A verdict needs at least the window it is about; none was given."
         raise DataError(message)
+    newest = max(window.start for window in windows)
+    return decide_each(reference, windows, monitoring, since=newest)[-1]
+
+
+def decide_each(
+    reference: Reference,
+    windows: Sequence[WindowCounts],
+    monitoring: Monitoring,
+    *,
+    since: datetime,
+) -> list[DriftVerdict]:
+    """Judge every window from ``since`` on as ``decide`` would when it was the newest.
+
+    Testing each window once and many at a time, it is much faster than deciding one by one.
+    """
     ordered = sorted(windows, key=lambda window: window.start)
-    newest = ordered[-1]
-    recent = [_tests(reference, ordered[:end], monitoring) for end in _last(ordered)]
+    spoken = [place for place, window in enumerate(ordered) if window.rows]
+    asked = [place for place, window in enumerate(ordered) if window.start >= since]
+    recent = {place: _recent(spoken, place) for place in asked}
+    needed = sorted({earlier for places in recent.values() for earlier in places})
+    tests = _tests(reference, ordered, needed, monitoring)
+    return [
+        _verdict(reference, ordered[place], [tests[earlier] for earlier in recent[place]])
+        for place in asked
+    ]
+
+
+def history(reference: Reference, monitoring: Monitoring) -> timedelta:
+    """Return how far before the newest window's start a verdict looks."""
+    return (max(monitoring.scales) + MEMORY - 2) * reference.window
+
+
+def _recent(spoken: list[int], place: int) -> list[int]:
+    """Return the places of the newest windows with rows up to ``place``."""
+    return [earlier for earlier in spoken if earlier <= place][-MEMORY:] or [place]
+
+
+def _verdict(
+    reference: Reference, newest: WindowCounts, recent: Sequence[tuple[Finding, ...]]
+) -> DriftVerdict:
     tested = recent[-1] if newest.rows else ()
     drifted = _lasting(tested, recent)
     judged = {finding.column for finding in tested if finding.kind != "missing_rate"}
@@ -86,98 +128,76 @@ def decide(
     )
 
 
-def history(reference: Reference, monitoring: Monitoring) -> timedelta:
-    """Return how far before the newest window's start a verdict looks."""
-    return (max(monitoring.scales) + MEMORY - 2) * reference.window
-
-
-def discovery_threshold(p_values: Sequence[float], rate: float) -> float:
-    """Return the largest p-value that Benjamini and Hochberg's procedure accepts, else -1.
-
-    Example:
-        >>> discovery_threshold([0.9, 0.011, 0.02, 0.5], 0.05)
-        0.02
-        >>> discovery_threshold([0.9, 0.03], 0.05)
-        -1.0
-    """
-    ordered = np.sort(np.asarray(p_values, dtype=float))
-    passing = ordered <= rate * np.arange(1, len(ordered) + 1) / max(1, len(ordered))
-    return float(ordered[passing][-1]) if passing.any() else -1.0
-
-
-def _last(ordered: Sequence[WindowCounts]) -> list[int]:
-    """Return where to cut the windows so that each of the newest ones comes last once."""
-    spoken = [end for end, window in enumerate(ordered, start=1) if window.rows]
-    return spoken[-MEMORY:] or [len(ordered)]
-
-
 def _tests(
-    reference: Reference, windows: Sequence[WindowCounts], monitoring: Monitoring
-) -> tuple[Finding, ...]:
-    """Test every column at every length, as seen from the last of ``windows``."""
-    newest = windows[-1]
-    faults = [
-        fault
-        for name, column in reference.columns.items()
-        if (fault := plain_fault(name, column, newest, monitoring)) is not None
-    ]
-    faulty = {fault.column for fault in faults}
-    found = list(faults)
-    shorter = 0
-    for scale in sorted(monitoring.scales):
-        since = newest.start - (scale - 1) * reference.window
-        part = [window for window in windows if window.start >= since]
-        if len(part) > shorter:  # else there is nothing in it that was not judged already
-            columns = [name for name in reference.columns if name not in faulty]
-            found += _tests_of_length(reference, part, columns, scale, monitoring)
-        shorter = len(part)
-    return tuple(found)
-
-
-def _tests_of_length(
     reference: Reference,
-    part: Sequence[WindowCounts],
-    columns: Sequence[str],
-    scale: int,
+    ordered: Sequence[WindowCounts],
+    places: list[int],
     monitoring: Monitoring,
-) -> list[Finding]:
-    by_column = []
-    for name in columns:
-        seen = [window.columns[name] for window in part if name in window.columns]
-        if seen:
-            counts, column = _total(seen), reference.columns[name]
-            findings = column_findings(name, column, counts, scale=scale, monitoring=monitoring)
-            by_column += [findings] if findings else []
-    best = [min(finding.p_value for finding in findings) for findings in by_column]
-    rate = monitoring.false_discovery_rate / len(monitoring.scales)
-    threshold = discovery_threshold(best, rate)
-    return [
-        replace(finding, is_significant=True) if finding.p_value <= threshold else finding
-        for findings in by_column
-        for finding in findings
-    ]
+) -> dict[int, tuple[Finding, ...]]:
+    """Test every column at every length, as seen from each of some windows."""
+    spent = levels(monitoring, reference.window, tests=tests_of(reference.columns))
+    counts = RunningCounts.of(reference, ordered)
+    lengths = {place: counts.lengths(place, spent.scales, reference.window) for place in places}
+    tested: dict[int, list[Finding]] = {place: [] for place in places}
+    for name, column in reference.columns.items():
+        whole = []
+        for place in places:
+            fault = plain_fault(name, column, ordered[place], monitoring)
+            if fault is None:
+                whole.append(place)
+            else:
+                tested[place].append(fault)
+        for scale in spent.scales:
+            ends = [place for place in whole if scale in lengths[place]]
+            starts = [lengths[place][scale] for place in ends]
+            for found, at in counts.stretches(name, scale, starts=starts, ends=ends):
+                tests = column_findings(name, column, found, levels=spent, monitoring=monitoring)
+                for place, findings in zip(at, tests, strict=True):
+                    tested[place] += findings
+    return {
+        place: tuple(_with_units(reference, ordered[place], findings))
+        for place, findings in tested.items()
+    }
 
 
-def _total(seen: Sequence[ColumnCounts]) -> ColumnCounts:
-    if len(seen) == 1:
-        return seen[0]
-    bins = np.sum([counts.bins for counts in seen], axis=0)
-    return ColumnCounts(bins, sum(counts.missing for counts in seen))
+def _with_units(
+    reference: Reference, newest: WindowCounts, findings: Iterable[Finding]
+) -> Iterable[Finding]:
+    """Call a blatant shift that a change of unit explains by its name, at every length."""
+    findings = list(findings)
+    units = {}
+    for finding in findings:
+        if finding.kind == "shift" and finding.is_blatant and finding.role == "feature":
+            known = reference.columns[finding.column].counts
+            window = newest.columns[finding.column]
+            units[finding.column] = unit_change(window, known, rows=finding.effective_rows)
+    for finding in findings:
+        unit = units.get(finding.column) if finding.kind == "shift" else None
+        yield replace(finding, kind="unit_change", detail=unit) if unit else finding
 
 
 def _lasting(
     tested: tuple[Finding, ...], recent: Sequence[tuple[Finding, ...]]
 ) -> tuple[Finding, ...]:
-    """Return the findings of the newest window that lasted or are blatant."""
-    hot = [{(f.column, f.kind) for f in findings if f.is_hot} for findings in recent]
+    """Return the findings of the newest window that last or are blatant."""
+    leaning = [_leaning(findings) for findings in recent]
+    earlier = set().union(*leaning[:-1])
     lasting: dict[tuple[str, str], Finding] = {}
-    blatant = {(f.column, f.kind) for f in tested if f.is_blatant}
+    blatant = {(f.column, f.kind) for f in tested if f.is_blatant and f.is_hot}
     for finding in sorted(tested, key=lambda f: f.p_value):
         key = (finding.column, finding.kind)
-        confirmed = sum(key in window for window in hot) >= CONFIRMED
+        confirmed = key in earlier and key in leaning[-1]
         if finding.is_hot and (confirmed or key in blatant):
             lasting.setdefault(key, finding)
     return tuple(lasting.values())
+
+
+def _leaning(findings: Sequence[Finding]) -> set[tuple[str, str]]:
+    """Return what leans at the shortest length that could be judged, by column and kind."""
+    shortest: dict[tuple[str, str], Finding] = {}
+    for finding in sorted(findings, key=lambda f: f.scale):
+        shortest.setdefault((finding.column, finding.kind), finding)
+    return {key for key, finding in shortest.items() if finding.is_leaning}
 
 
 def _severity(drifted: Sequence[Finding]) -> Severity | None:

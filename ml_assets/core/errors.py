@@ -11,6 +11,7 @@ MLAssetsError
 ├── LedgerError             the history of versions is broken or a move is not allowed
 ├── ArtefactError           a stored file is missing or is not what was stored
 ├── NotCompilable           a model is of a kind that only scikit-learn itself evaluates
+├── DeliveryError           an alert did not reach people
 └── ServingError            a release could not be packaged, started or asked
     └── SpoolError          what was asked or told could not be written down
 
@@ -63,6 +64,10 @@ class ArtefactError(MLAssetsError):
 
 class NotCompilable(MLAssetsError):  # noqa: N818 - no fault: scikit-learn answers instead
     """A fitted model has a part that is not compiled; the text says which."""
+
+
+class DeliveryError(MLAssetsError):
+    """An alert could not be delivered by one channel; it is sent again later."""
 
 
 class ServingError(MLAssetsError):

@@ -1,19 +1,30 @@
 """What the tests of one column say about one stretch of production."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ml_assets.core.histograms import CategoryBins, ColumnCounts, WindowCounts
+import numpy as np
+
+from ml_assets.core.false_alarms import LEANING, Group, Levels
+from ml_assets.core.histograms import WindowCounts
 from ml_assets.core.problem import Monitoring
 from ml_assets.core.reference import ColumnReference, Role, is_constant
 
-Kind = Literal["shift", "missing_rate", "unseen_category", "absent_column", "frozen_column"]
+Kind = Literal[
+    "shift",
+    "missing_rate",
+    "unseen_category",
+    "absent_column",
+    "dead_column",
+    "frozen_column",
+    "unit_change",
+]
 
 MIN_EFFECTIVE_ROWS = 100
 MIN_RATE_CHANGE = 0.01
 MIN_UNSEEN_SHARE = 0.005
-BLATANT_P = 1e-7
+PROOF = 1e-7  # chance below which a column that stands still is broken
 BLATANT_EFFECT = 2  # times the smallest change that counts
 LATE: tuple[Role, ...] = ("residual", "absolute_residual")  # known only once the truth is
 
@@ -27,11 +38,13 @@ class Finding:
         role: What the column is to the model.
         kind: What may have changed.
         scale: Length, in windows.
-        p_value: Chance of this without drift, corrected for the tests of the column.
+        p_value: Chance of this without drift, in this test alone.
         effect: Size: standard deviations for a shift, else the change of a share of rows.
         bound: Smallest size that counts.
         effective_rows: Rows, less what neighbours in time have in common.
-        is_significant: Whether it stands out among all columns.
+        is_significant: Whether it is rarer than the budget of false alarms allows.
+        is_blatant: Whether it is so clear in one window that a second need not be waited for.
+        detail: What else is known, such as the conversion that explains a change of unit.
     """
 
     column: str
@@ -43,6 +56,8 @@ class Finding:
     bound: float
     effective_rows: float
     is_significant: bool = False
+    is_blatant: bool = False
+    detail: str = ""
 
     @property
     def is_hot(self) -> bool:
@@ -50,10 +65,9 @@ class Finding:
         return self.is_significant and abs(self.effect) >= self.bound
 
     @property
-    def is_blatant(self) -> bool:
-        """Whether it is so clear in one window that a second need not be waited for."""
-        far = abs(self.effect) >= BLATANT_EFFECT * self.bound
-        return self.is_significant and self.scale == 1 and self.p_value < BLATANT_P and far
+    def is_leaning(self) -> bool:
+        """Whether it is at least a hint: what a second window must show."""
+        return self.p_value <= LEANING
 
 
 def plain_fault(
@@ -63,18 +77,18 @@ def plain_fault(
     if window.rows < monitoring.min_rows:
         return None
     counts = window.columns.get(name)
-    rows = float(window.rows)
-    chance = 0.0
+    chance, rows = 0.0, float(window.rows)
     kind: Kind = "frozen_column"
     if counts is None or counts.rows == 0:
         kind = "absent_column"
     elif counts.present == 0:
+        kind = "dead_column"
         chance = 1.0 if column.was_empty else 0.0
     else:
-        rows = counts.present / column.test.design_effect
+        rows = counts.present / column.test.design_effect()
         stands_still = is_constant(counts) and not column.was_constant
         chance = column.largest_share**rows if stands_still else 1.0
-    if chance > BLATANT_P or (column.role in LATE and (counts is None or counts.present == 0)):
+    if chance > PROOF or (column.role in LATE and (counts is None or counts.present == 0)):
         return None
     return Finding(
         column=name,
@@ -86,57 +100,117 @@ def plain_fault(
         bound=MIN_RATE_CHANGE,
         effective_rows=rows,
         is_significant=True,
+        is_blatant=True,
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Stretches:
+    """Counts of one column over stretches of one length and one mix of phases.
+
+    Attributes:
+        windows: Their length.
+        bins: Counts, shape (stretches, bins).
+        missing: Missing values by stretch.
+        mix: Rows by phase of the season.
+    """
+
+    windows: int
+    bins: np.ndarray
+    missing: np.ndarray
+    mix: np.ndarray
+
+
 def column_findings(
-    name: str, column: ColumnReference, counts: ColumnCounts, *, scale: int, monitoring: Monitoring
-) -> list[Finding]:
-    """Test one column over one length.
+    name: str,
+    column: ColumnReference,
+    found: Stretches,
+    *,
+    levels: Levels,
+    monitoring: Monitoring,
+) -> list[list[Finding]]:
+    """Test one column over stretches of one length.
 
     Returns:
-        One finding a test, not yet compared with other columns; none where there are too few rows
-        or too few effective rows, or where the values have not come yet.
+        For each stretch one finding a test; none where there are too few rows or too few effective
+        rows, where the values have not come yet, or where the reference holds nothing alike.
     """
-    tested = [*_rate_tests(column, counts, monitoring), *_value_tests(column, counts, monitoring)]
-    return [
-        Finding(
-            column=name,
-            role=column.role,
-            kind=kind,
-            scale=scale,
-            p_value=min(1.0, len(tested) * p_value),
-            effect=effect,
-            bound=bound,
-            effective_rows=rows,
-        )
-        for kind, p_value, effect, bound, rows in tested
-    ]
+    findings: list[list[Finding]] = [[] for _ in found.missing]
+    if not column.knows(found.mix):
+        return findings
+    tests = [*_rate_tests(column, found), *_value_tests(column, found, monitoring)]
+    for test in tests:
+        group: Group = "values" if test.kind == "shift" else "rates"
+        level = levels.of_scale(group, found.windows)
+        blatant = levels.blatant(group) if found.windows == 1 else -1.0
+        judged = (test.rows >= monitoring.min_rows) & (test.effective >= MIN_EFFECTIVE_ROWS)
+        for place in np.flatnonzero(judged):
+            p_value, effect = float(test.p_value[place]), float(test.effect[place])
+            findings[place].append(
+                Finding(
+                    column=name,
+                    role=column.role,
+                    kind=test.kind,
+                    scale=found.windows,
+                    p_value=p_value,
+                    effect=effect,
+                    bound=test.bound,
+                    effective_rows=float(test.effective[place]),
+                    is_significant=p_value <= level,
+                    is_blatant=p_value <= blatant and abs(effect) >= BLATANT_EFFECT * test.bound,
+                )
+            )
+    return findings
 
 
-_Test = tuple[Kind, float, float, float, float]  # kind, p-value, effect, bound, effective rows
+@dataclass(frozen=True, eq=False)
+class _Test:
+    kind: Kind
+    p_value: np.ndarray
+    effect: np.ndarray
+    bound: float
+    rows: np.ndarray
+    effective: np.ndarray
 
 
 def _value_tests(
-    column: ColumnReference, counts: ColumnCounts, monitoring: Monitoring
+    column: ColumnReference, found: Stretches, monitoring: Monitoring
 ) -> Iterator[_Test]:
-    rows = counts.present / column.test.design_effect
-    if counts.present < monitoring.min_rows or rows < MIN_EFFECTIVE_ROWS:
-        return
-    p_value, effect = column.test.p_value(counts.bins), column.test.effect(counts.bins)
-    yield "shift", p_value, effect, monitoring.min_effect, rows
-    if isinstance(column.bins, CategoryBins) and column.bins.complete:
-        unseen = int(counts.bins[-1])
-        p_value = column.chance_of_unseen(unseen, counts.present)
-        yield "unseen_category", p_value, unseen / counts.present, MIN_UNSEEN_SHARE, rows
+    present = found.bins.sum(axis=1)
+    effective = present / column.test.design_effect(found.windows)
+    yield _Test(
+        "shift",
+        column.test.p_value(found.bins, windows=found.windows, mix=found.mix),
+        column.test.effect(found.bins, windows=found.windows, mix=found.mix),
+        monitoring.min_effect,
+        present,
+        effective,
+    )
+    if column.tells_unseen:
+        unseen = found.bins[:, -1]
+        chance = column.chance_of_unseen(unseen, present, windows=found.windows)
+        share = unseen / np.maximum(present, 1)
+        yield _Test("unseen_category", chance, share, MIN_UNSEEN_SHARE, present, effective)
 
 
-def _rate_tests(
-    column: ColumnReference, counts: ColumnCounts, monitoring: Monitoring
-) -> Iterator[_Test]:
-    rows = counts.rows / column.missing_test.dispersion
-    if column.role in LATE or counts.rows < monitoring.min_rows or rows < MIN_EFFECTIVE_ROWS:
+def _rate_tests(column: ColumnReference, found: Stretches) -> Iterator[_Test]:
+    if column.role in LATE:
         return
-    p_value = column.missing_test.p_value(counts.missing, counts.rows)
-    change = column.missing_test.change(counts.missing, counts.rows)
-    yield "missing_rate", p_value, change, MIN_RATE_CHANGE, rows
+    test = column.missing_test
+    rows = found.bins.sum(axis=1) + found.missing
+    some = np.maximum(rows, 1)
+    yield _Test(
+        "missing_rate",
+        test.p_value(found.missing, some, windows=found.windows, mix=found.mix),
+        test.change(found.missing, some, mix=found.mix),
+        MIN_RATE_CHANGE,
+        rows,
+        rows / (test.dispersion * found.windows**test.growth),
+    )
+
+
+def tests_of(columns: Mapping[str, ColumnReference]) -> dict[Group, int]:
+    """Return how many tests one window may see, by group."""
+    late = sum(column.role in LATE for column in columns.values())
+    unseen = sum(column.tells_unseen for column in columns.values())
+    return {"values": len(columns), "rates": len(columns) - late + unseen}

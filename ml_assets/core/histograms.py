@@ -6,9 +6,9 @@ for each frequent category, one for the other known ones, and one for those neve
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal, Self
 
@@ -62,12 +62,16 @@ class ColumnCounts:
         missing: Rows without a value.
         low: Smallest value, for numbers.
         high: Largest value, for numbers.
+        mean: Mean, for numbers.
+        squares: Sum of the squared distances from the mean, for numbers.
     """
 
     bins: np.ndarray
     missing: int = 0
     low: float | None = None
     high: float | None = None
+    mean: float | None = None
+    squares: float | None = None
 
     @cached_property
     def present(self) -> int:
@@ -79,6 +83,11 @@ class ColumnCounts:
         """All rows."""
         return self.present + self.missing
 
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation, for numbers."""
+        return None if self.squares is None else (self.squares / self.present) ** 0.5
+
     def __add__(self, other: Self) -> Self:
         lows = [low for low in (self.low, other.low) if low is not None]
         highs = [high for high in (self.high, other.high) if high is not None]
@@ -87,7 +96,19 @@ class ColumnCounts:
             self.missing + other.missing,
             min(lows, default=None),
             max(highs, default=None),
+            *_joint_moments(self, other),
         )
+
+
+def _joint_moments(one: ColumnCounts, other: ColumnCounts) -> tuple[float | None, float | None]:
+    """Return mean and squares of two sets of numbers together (Chan, Golub, LeVeque 1983)."""
+    if one.mean is None or one.squares is None:
+        return other.mean, other.squares
+    if other.mean is None or other.squares is None:
+        return one.mean, one.squares
+    rows, gap = one.present + other.present, other.mean - one.mean
+    squares = one.squares + other.squares + gap**2 * one.present * other.present / rows
+    return one.mean + gap * other.present / rows, squares
 
 
 @dataclass(frozen=True)
@@ -134,9 +155,16 @@ class NumericBins:
         return ColumnCounts(
             np.bincount(places, minlength=self.size),
             len(values) - len(present),
-            float(present.min()) if len(present) else None,
-            float(present.max()) if len(present) else None,
+            *_described(present),
         )
+
+
+def _described(values: np.ndarray) -> tuple[float | None, ...]:
+    if len(values) == 0:
+        return None, None, None, None
+    mean = float(values.mean())
+    squares = float(np.sum((values - mean) ** 2))
+    return float(values.min()), float(values.max()), mean, squares
 
 
 @dataclass(frozen=True)
@@ -247,17 +275,3 @@ class WindowCounts:
         for name, counts in other.columns.items():
             columns[name] = columns[name] + counts if name in columns else counts
         return type(self)(min(self.start, other.start), self.rows + other.rows, columns)
-
-
-def join_hours(hours: Sequence[WindowCounts], window: timedelta) -> list[WindowCounts]:
-    """Add up hourly counts into windows that start at multiples of ``window``.
-
-    Returns:
-        The windows that have any hour, in order of time.
-    """
-    joined: dict[datetime, WindowCounts] = {}
-    for hour in hours:
-        start = EPOCH + (hour.start - EPOCH) // window * window
-        counts = WindowCounts(start, hour.rows, hour.columns)
-        joined[start] = joined[start] + counts if start in joined else counts
-    return [joined[start] for start in sorted(joined)]

@@ -4,7 +4,7 @@ The reference is cut from rows in the order of time. Shuffled rows would hide ho
 differs from the next, and everything would look like drift.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.core.chi_square import CategoryTest
-from ml_assets.core.effect import MIN_CHUNKS, ColumnTest
+from ml_assets.core.chunks import Chunks, phases_in
+from ml_assets.core.effect import ColumnTest
 from ml_assets.core.errors import ArtefactError, DataError
 from ml_assets.core.histograms import (
     Bins,
@@ -27,13 +28,13 @@ from ml_assets.core.histograms import (
     numbers,
     texts,
 )
+from ml_assets.core.layout import Layout, phase_of_rows
 from ml_assets.core.normal_scores import NumericTest
 from ml_assets.core.rates import RateTest, chance_of_more
 
 Role = Literal["feature", "prediction", "residual", "absolute_residual"]
 
-FORMAT = 1
-MIN_CHUNK_ROWS = 20
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +45,9 @@ class ColumnReference:
         role: What the column is to the model.
         bins: Its fixed bins.
         counts: All rows of the training data.
-        chunks: Counts by chunk and bin, shape (chunks, bins).
-        chunk_missing: Missing values by chunk.
+        by_phase: Counts by phase of the season and bin, shape (phases, bins).
+        missing_by_phase: Missing values by phase.
+        chunks: Stretches by length; the first are as long as a window.
         singletons: Categories that occur once, which says how likely a new one is.
         was_constant: Whether a chunk held one value only.
     """
@@ -53,16 +55,18 @@ class ColumnReference:
     role: Role
     bins: Bins
     counts: ColumnCounts
-    chunks: np.ndarray
-    chunk_missing: np.ndarray
+    by_phase: np.ndarray
+    missing_by_phase: np.ndarray
+    chunks: tuple[Chunks, ...]
     singletons: int
     was_constant: bool
 
     @classmethod
-    def fit(cls, column: pd.Series, kind: ValueKind, role: Role, *, chunks: list[slice]) -> Self:
+    def fit(cls, column: pd.Series, kind: ValueKind, role: Role, *, layout: Layout) -> Self:
         """Learn the bins of a column and count its chunks."""
         bins = fit_bins(column, kind)
-        parts = [count_column(column.iloc[chunk], bins) for chunk in chunks]
+        phases = [count_column(column[here], bins) for here in layout.rows_of_phases]
+        windows = [count_column(column.iloc[chunk], bins) for chunk in layout.chunks[1]]
         singletons = 0
         if isinstance(bins, CategoryBins):
             singletons = int((pd.Series(texts(column), dtype=object).value_counts() == 1).sum())
@@ -70,10 +74,11 @@ class ColumnReference:
             role=role,
             bins=bins,
             counts=count_column(column, bins),
-            chunks=np.array([part.bins for part in parts]),
-            chunk_missing=np.array([part.missing for part in parts]),
+            by_phase=np.array([part.bins for part in phases]),
+            missing_by_phase=np.array([part.missing for part in phases]),
+            chunks=tuple(layout.count(column, bins)),
             singletons=singletons,
-            was_constant=any(is_constant(part) for part in parts),
+            was_constant=any(is_constant(part) for part in windows),
         )
 
     @cached_property
@@ -81,15 +86,15 @@ class ColumnReference:
         """The test of the values' distribution."""
         match self.bins:
             case NumericBins():
-                return NumericTest(self.counts.bins, self.chunks)
+                return NumericTest(self.by_phase, self.chunks)
             case CategoryBins():
-                return CategoryTest(self.counts.bins, self.chunks)
+                return CategoryTest(self.by_phase, self.chunks)
 
     @cached_property
     def missing_test(self) -> RateTest:
         """The test of the share of missing values."""
-        rows = self.chunks.sum(axis=1) + self.chunk_missing
-        return RateTest(self.chunk_missing, rows, (self.counts.missing, self.counts.rows))
+        present = self.by_phase.sum(axis=1)
+        return RateTest(np.stack([present, self.missing_by_phase], axis=1), self.chunks)
 
     @cached_property
     def largest_share(self) -> float:
@@ -99,17 +104,28 @@ class ColumnReference:
     @cached_property
     def was_empty(self) -> bool:
         """Whether a chunk held no value at all."""
-        return bool(self.chunks.sum(axis=1).min() == 0)
+        return bool(self.chunks[0].bins.sum(axis=1).min() == 0)
 
-    def chance_of_unseen(self, unseen: int, present: int) -> float:
+    @property
+    def tells_unseen(self) -> bool:
+        """Whether a category that is new can be told from a rare one."""
+        return isinstance(self.bins, CategoryBins) and self.bins.complete
+
+    def knows(self, mix: np.ndarray) -> bool:
+        """Return whether the reference holds values of every phase in a mix."""
+        if len(self.by_phase) == 1:
+            return True
+        return bool((self.by_phase.sum(axis=1)[mix > 0] > 0).all())
+
+    def chance_of_unseen(
+        self, unseen: np.ndarray, present: np.ndarray, *, windows: int = 1
+    ) -> np.ndarray:
         """Return the chance of this many values in categories the reference never held.
 
         The rate of new categories is Good and Turing's: singletons over rows (Good 1953).
         """
-        if unseen == 0:
-            return 1.0
         rate = min(1.0, (self.singletons + 1) / (self.counts.present + 1))
-        thinned = self.test.design_effect
+        thinned = self.test.design_effect(windows)
         return chance_of_more(unseen / thinned, present / thinned, rate)
 
     def to_json(self) -> dict[str, Any]:
@@ -119,21 +135,21 @@ class ColumnReference:
                 bins: dict[str, Any] = {"edges": list(edges)}
             case CategoryBins(frequent=frequent, known=known, complete=complete):
                 bins = {"frequent": list(frequent), "known": list(known), "complete": complete}
+        counts = self.counts
         return {
             "role": self.role,
             "bins": bins,
-            "counts": self.counts.bins.tolist(),
-            "missing": self.counts.missing,
-            "low": self.counts.low,
-            "high": self.counts.high,
-            "chunks": self.chunks.tolist(),
-            "chunk_missing": self.chunk_missing.tolist(),
+            "counts": counts.bins.tolist(),
+            "described": [counts.missing, counts.low, counts.high, counts.mean, counts.squares],
+            "by_phase": self.by_phase.tolist(),
+            "missing_by_phase": self.missing_by_phase.tolist(),
+            "chunks": [[part.bins.tolist(), part.missing.tolist()] for part in self.chunks],
             "singletons": self.singletons,
             "was_constant": self.was_constant,
         }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+    def from_json(cls, stored: Mapping[str, Any], phases: Mapping[int, np.ndarray]) -> Self:
         """Build the column that ``to_json`` described."""
         match stored["bins"]:
             case {"edges": edges}:
@@ -146,11 +162,13 @@ class ColumnReference:
         return cls(
             role=stored["role"],
             bins=bins,
-            counts=ColumnCounts(
-                np.array(stored["counts"]), stored["missing"], stored["low"], stored["high"]
+            counts=ColumnCounts(np.array(stored["counts"]), *stored["described"]),
+            by_phase=np.array(stored["by_phase"]),
+            missing_by_phase=np.array(stored["missing_by_phase"]),
+            chunks=tuple(
+                Chunks(windows, np.array(counts), np.array(missing), phases[windows])
+                for windows, (counts, missing) in zip(phases, stored["chunks"], strict=True)
             ),
-            chunks=np.array(stored["chunks"]),
-            chunk_missing=np.array(stored["chunk_missing"]),
             singletons=stored["singletons"],
             was_constant=stored["was_constant"],
         )
@@ -165,12 +183,16 @@ class Reference:
         window: Length of the windows that are compared with it.
         chunk_rows: Rows of each chunk that calibrated the tests.
         rows: Rows it was made from.
+        phases: Windows in a season; 1 where none was declared.
+        mixes: Rows by phase of each chunk, shape (chunks, phases), by length in windows.
     """
 
     columns: Mapping[str, ColumnReference]
     window: timedelta
     chunk_rows: int
     rows: int
+    phases: int
+    mixes: Mapping[int, np.ndarray]
 
     @classmethod
     def fit(
@@ -182,28 +204,42 @@ class Reference:
         window: timedelta,
         window_rows: int,
         windows: int,
+        scales: Sequence[int] = (1,),
+        season: timedelta | None = None,
+        times: pd.Series | None = None,
     ) -> Self:
         """Learn the reference from training rows in the order of time.
 
         Args:
             frame: The rows the model learned from, oldest first. Residuals must be of rows that
-                the model had not seen when it predicted them.
-            kinds: Columns to watch, and what their values are.
-            roles: What columns are to the model; a feature where nothing is said.
-            window: Length of a monitoring window.
-            window_rows: Rows that a monitoring window typically holds.
+                the model did not learn from.
+            kinds: What each column holds.
+            roles: What columns are to the model, where they are no features.
+            window: Length of the windows that will be compared.
+            window_rows: Rows that such a window usually has.
             windows: Chunks to cut, at most.
+            scales: Lengths that will be judged, in windows.
+            season: Length after which the data repeats; windows are compared with their own phase.
+            times: When the rows were, with a time zone; needed for a season.
 
         Raises:
             DataError: If a column is not there or has no value at all.
         """
-        chunks = list(_time_chunks(len(frame), window_rows=window_rows, most=windows))
+        phases = phases_in(season, window)
+        layout = Layout.of(
+            phase_of_rows(times, window, phases, len(frame)),
+            phases,
+            window_rows=window_rows,
+            scales=scales,
+            most=windows,
+        )
         columns = {}
         for name, kind in kinds.items():
             _demand_values(frame, name, kind)
             role = roles.get(name, "feature")
-            columns[name] = ColumnReference.fit(frame[name], kind, role, chunks=chunks)
-        return cls(columns, window, chunks[0].stop - chunks[0].start, len(frame))
+            columns[name] = ColumnReference.fit(frame[name], kind, role, layout=layout)
+        first = layout.chunks[1][0]
+        return cls(columns, window, first.stop - first.start, len(frame), phases, layout.mixes)
 
     @property
     def bins(self) -> dict[str, Bins]:
@@ -217,6 +253,8 @@ class Reference:
             "window_seconds": int(self.window.total_seconds()),
             "chunk_rows": self.chunk_rows,
             "rows": self.rows,
+            "phases": self.phases,
+            "mixes": {str(windows): mixes.tolist() for windows, mixes in self.mixes.items()},
             "columns": {name: column.to_json() for name, column in self.columns.items()},
         }
 
@@ -233,9 +271,13 @@ class Reference:
                 "Materialise the version's reference again."
             )
             raise ArtefactError(message)
-        columns = {name: ColumnReference.from_json(c) for name, c in stored["columns"].items()}
+        mixes = {int(windows): np.array(mix) for windows, mix in stored["mixes"].items()}
+        columns = {
+            name: ColumnReference.from_json(c, mixes) for name, c in stored["columns"].items()
+        }
         window = timedelta(seconds=stored["window_seconds"])
-        return cls(columns, window, stored["chunk_rows"], stored["rows"])
+        rows, chunk_rows = stored["rows"], stored["chunk_rows"]
+        return cls(columns, window, chunk_rows, rows, stored["phases"], mixes)
 
 
 def is_constant(counts: ColumnCounts) -> bool:
@@ -258,19 +300,3 @@ def _demand_values(frame: pd.DataFrame, name: str, kind: ValueKind) -> None:
         "rows. Leave it out, or train on rows that hold it."
     )
     raise DataError(message)
-
-
-def _time_chunks(rows: int, *, window_rows: int, most: int) -> Iterator[slice]:
-    """Yield chunks of a window's rows, spread evenly from the oldest row to the newest.
-
-    Too few whole windows are cut shorter, down to 20 rows, because fewer than 8 chunks cannot
-    calibrate a test.
-    """
-    count = min(most, rows // max(1, window_rows))
-    length = window_rows
-    if count < MIN_CHUNKS:
-        count = max(1, min(MIN_CHUNKS, rows // MIN_CHUNK_ROWS))
-        length = min(window_rows, rows // count)
-    for index in range(count):
-        start = round(index * (rows - length) / max(1, count - 1))
-        yield slice(start, start + length)

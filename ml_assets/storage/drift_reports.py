@@ -7,13 +7,11 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from ml_assets.core.drift import DriftVerdict, decide, history
+from ml_assets.core.drift import DriftVerdict, decide_each, history
 from ml_assets.core.episodes import Episode, VerdictRow, episodes_of
-from ml_assets.core.histograms import WindowCounts, join_hours
 from ml_assets.core.window import Window, floor
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
-from ml_assets.storage.profiles import StoredProfile
 from ml_assets.storage.versions import reference_of, stored_version
 from ml_assets.storage.workspace import Workspace
 
@@ -45,45 +43,31 @@ def judge_windows(
     workspace: Workspace, declared: DeclaredProblem, window: Window
 ) -> list[Judgement]:
     """Judge every monitoring window that ends inside ``window``, by version, in order of time."""
-    # Windows are as long as the reference's, which may be older than the declaration.
-    stored = [p for p in workspace.profiles.hours(declared.problem.name) if p.hour < window.end]
-    versions = sorted({p.version for p in stored if p.hour >= window.start})
+    asked = workspace.profiles.hours(declared.problem.name, since=window.start)
+    versions = sorted({profile.version for profile in asked if profile.hour < window.end})
     judged = [
         judgement
         for version in versions
-        for judgement in _judged(
-            workspace, declared, window, version, [p for p in stored if p.version == version]
-        )
+        for judgement in _judged(workspace, declared, window, version)
     ]
     return sorted(judged, key=lambda one: (one.verdict.window_start, one.version))
 
 
 def _judged(
-    workspace: Workspace,
-    declared: DeclaredProblem,
-    window: Window,
-    version: str,
-    profiles: list[StoredProfile],
+    workspace: Workspace, declared: DeclaredProblem, window: Window, version: str
 ) -> Iterator[Judgement]:
     monitoring = declared.problem.monitoring
     reference = reference_of(workspace, stored_version(workspace, declared.problem.name, version))
-    reach = history(reference, monitoring) + reference.window
-    hours = [
-        workspace.profiles.read_counts(profile.path, reference)
-        for profile in profiles
-        if profile.hour >= window.start - reach
-    ]
-    windows = join_hours(hours, reference.window)
-    for position, newest in enumerate(windows):
-        end = newest.start + reference.window
-        if not window.start < end <= window.end:
-            continue
-        seen = _within(windows[: position + 1], newest.start - reach)
-        yield Judgement(version, decide(reference, seen, monitoring))
-
-
-def _within(windows: list[WindowCounts], since: datetime) -> list[WindowCounts]:
-    return [window for window in windows if window.start >= since]
+    # Windows are as long as the reference's, which may be older than the declaration.
+    reach = history(reference, monitoring) + 2 * reference.window
+    seen = workspace.profiles.hours(declared.problem.name, window.start - reach, version=version)
+    windows = workspace.profiles.read_windows(
+        [profile for profile in seen if profile.hour < window.end], reference
+    )
+    since = window.start - reference.window
+    for verdict in decide_each(reference, windows, monitoring, since=since):
+        if window.start < verdict.window_start + reference.window <= window.end:
+            yield Judgement(version, verdict)
 
 
 def verdict_table(declared: DeclaredProblem, judged: list[Judgement]) -> pa.Table:
@@ -109,6 +93,7 @@ def verdict_table(declared: DeclaredProblem, judged: list[Judgement]) -> pa.Tabl
                         "scale": f.scale,
                         "p_value": f.p_value,
                         "effect": f.effect,
+                        "detail": f.detail,
                     }
                     for f in one.verdict.drifted
                 ]

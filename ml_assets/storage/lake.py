@@ -41,6 +41,18 @@ class Lake:
         """Say whether ``table`` was ever written."""
         return self._tables.open(table) is not None
 
+    def tables(self, problem: str, *, known: Collection[str]) -> list[str]:
+        """Return the names of a problem's tables, without the problem's.
+
+        Args:
+            problem: Name of the problem.
+            known: Names to ask for in an object store, where a listing would read every file.
+        """
+        if self._tables.folder is not None:
+            logs = (self._tables.folder / problem).glob("*/_delta_log")
+            return sorted(log.parent.name for log in logs)
+        return sorted(name for name in known if self.exists(f"{problem}/{name}"))
+
     def version(self, table: str) -> int | None:
         """Return the newest version of ``table``, or None if it was never written."""
         handle = self._tables.open(table)

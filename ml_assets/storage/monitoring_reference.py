@@ -70,6 +70,9 @@ def learn_reference(
         window=window,
         window_rows=_typical_rows(frame["event_time"], window),
         windows=problem.monitoring.reference_windows,
+        scales=problem.monitoring.scales,
+        season=problem.monitoring.season,
+        times=frame["event_time"],
     )
 
 

@@ -1,69 +1,57 @@
-"""Who is told of an alert: the log always, and a webhook where one is declared."""
+"""How people are reached: the log always, a webhook and email where they are declared."""
 
 import logging
+import os
+import smtplib
+import socket
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.utils import localtime
+from hashlib import sha256
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
 
-from ml_assets.core.errors import MLAssetsError
-from ml_assets.core.problem import Alerts
+from ml_assets.core.alert import Alert
+from ml_assets.core.alert_text import email_subject, plain_text, webhook_body
+from ml_assets.core.errors import DeliveryError
+from ml_assets.core.problem import Alerts, Email
 
 LOG = logging.getLogger("ml_assets.alerts")
 TRY_AGAIN = (408, 425, 429)
 
 
-@dataclass(frozen=True)
-class Alert:
-    """What a person should know of.
+class Channel(Protocol):
+    """Reaches people in one way."""
 
-    Attributes:
-        problem: Name of the problem.
-        title: One line.
-        text: What happened and what to do.
-        severity: How bad it is, such as "warn", "retrain" or "data_fault".
-        at: Event time it is about.
-        episode: Episode it opens, if any: what a receiver drops repetitions by.
-        facts: Figures, as plain JSON values.
-    """
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
 
-    problem: str
-    title: str
-    text: str
-    severity: str
-    at: datetime
-    episode: str | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return {**asdict(self), "at": self.at.isoformat(), "facts": dict(self.facts)}
-
-
-class Notifier(Protocol):
-    """Tells somebody."""
-
-    def notify(self, alert: Alert) -> None:
-        """Tell of ``alert``, or raise if nobody could be told."""
+    def send(self, alert: Alert, message: str) -> None:
+        """Tell of ``alert`` under the name ``message``, or raise if nobody could be told."""
         ...
 
 
 @dataclass(frozen=True)
-class LogNotifier:
+class LogChannel:
     """Writes alerts to the log ``ml_assets.alerts``."""
 
-    def notify(self, alert: Alert) -> None:
-        """Write one warning."""
-        LOG.warning("%s [%s] %s: %s", alert.problem, alert.severity, alert.title, alert.text)
+    name: str = "log"
+
+    def send(self, alert: Alert, message: str) -> None:
+        """Write one line for each alert and its text below."""
+        LOG.warning("%s\n%s", message, plain_text(alert))
 
 
 @dataclass(frozen=True)
-class WebhookNotifier:
+class WebhookChannel:
     """Sends alerts as JSON by POST.
 
     Attributes:
@@ -77,20 +65,22 @@ class WebhookNotifier:
     timeout: float = 5.0
     attempts: int = 3
     pause: float = 0.5
+    name: str = "webhook"
 
-    def notify(self, alert: Alert) -> None:
+    def send(self, alert: Alert, message: str) -> None:
         """Send one alert.
 
         Raises:
-            MLAssetsError: If the receiver refused it or could not be reached.
+            DeliveryError: If the receiver refused it or could not be reached.
         """
         fault = "was not tried"
+        body = webhook_body(alert, message=message)
         with httpx.Client(timeout=self.timeout) as client, _unlogged(self.address):
             for attempt in range(self.attempts):
                 if attempt:
                     time.sleep(self.pause * 2 ** (attempt - 1))
                 try:
-                    status = client.post(self.address, json=alert.to_json()).status_code
+                    status = client.post(self.address, json=body).status_code
                 except httpx.TransportError as error:
                     fault = f"could not be reached ({type(error).__name__})"
                     continue
@@ -100,30 +90,116 @@ class WebhookNotifier:
                 if status < 500 and status not in TRY_AGAIN:
                     break
         # Only the host is named: paths and queries of webhooks are passwords.
-        message = (
-            f"The alert {alert.title!r} of {alert.problem} was not delivered: the webhook at "
-            f"{urlsplit(self.address).hostname} {fault}. Check alerts.webhook in the declaration."
-        )
-        raise MLAssetsError(message)
+        text = f"The webhook at {urlsplit(self.address).hostname} {fault}. Check alerts.webhook."
+        raise DeliveryError(text)
 
 
 @dataclass(frozen=True)
-class Notifiers:
-    """Tells several, in order."""
+class EmailChannel:
+    """Sends alerts as plain text by SMTP.
 
-    each: Sequence[Notifier]
+    Attributes:
+        email: The declared server, and who writes to whom.
+        environment: Where user and password are looked up, by the declared names.
+        timeout: Seconds a step of the exchange may take.
+    """
 
-    def notify(self, alert: Alert) -> None:
-        """Tell all; the first that fails stops it."""
-        for notifier in self.each:
-            notifier.notify(alert)
+    email: Email
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    timeout: float = 10.0
+    name: str = "email"
+
+    def send(self, alert: Alert, message: str) -> None:
+        """Send one alert to all receivers.
+
+        Raises:
+            DeliveryError: If a variable is not set, or the server refused or could not be reached.
+        """
+        place = f"{self.email.host}:{self.email.port}"
+        letter = self._letter(alert, message)
+        login = self._login()
+        try:
+            with self._connected() as server:
+                if login is not None:
+                    server.login(*login)
+                refused = server.send_message(letter)
+        except smtplib.SMTPAuthenticationError as error:
+            # What the server said may repeat what it was told.
+            text = (
+                f"The mail server {place} refused user and password ({error.smtp_code}). Check the "
+                f"variables {self.email.user_variable} and {self.email.password_variable}."
+            )
+            raise DeliveryError(text) from None
+        except smtplib.SMTPException as error:
+            text = f"The mail server {place} refused: {_said(error)}. Check alerts.email."
+            raise DeliveryError(text) from None
+        except (OSError, ssl.SSLError) as error:
+            text = (
+                f"The mail server {place} could not be reached ({type(error).__name__}: "
+                f"{error.strerror or error}). Check alerts.email."
+            )
+            raise DeliveryError(text) from None
+        if refused:
+            text = f"The mail server {place} refused {', '.join(sorted(refused))}; others got it."
+            LOG.warning(text)
+
+    @contextmanager
+    def _connected(self) -> Iterator[smtplib.SMTP]:
+        email = self.email
+        name = socket.gethostname()  # the full name costs a look-up
+        if email.security == "tls":
+            context = ssl.create_default_context()
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                email.host, email.port, name, timeout=self.timeout, context=context
+            )
+        else:
+            server = smtplib.SMTP(email.host, email.port, name, timeout=self.timeout)
+        with server:
+            if email.security == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            yield server
+
+    def _login(self) -> tuple[str, str] | None:
+        if self.email.user_variable is None or self.email.password_variable is None:
+            return None
+        names = (self.email.user_variable, self.email.password_variable)
+        missing = [name for name in names if not self.environment.get(name)]
+        if missing:
+            text = f"alerts.email needs {' and '.join(missing)} in the environment: not set."
+            raise DeliveryError(text)
+        user, password = (self.environment[name] for name in names)
+        return user, password
+
+    def _letter(self, alert: Alert, message: str) -> EmailMessage:
+        letter = EmailMessage()
+        letter["Subject"] = email_subject(alert)
+        letter["From"] = self.email.sender
+        letter["To"] = ", ".join(self.email.to)
+        letter["Date"] = localtime()
+        domain = self.email.sender.rpartition("@")[2]
+        # The same message has the same id: mail programs show it once.
+        letter["Message-ID"] = f"<{sha256(message.encode()).hexdigest()[:32]}@{domain}>"
+        letter["Auto-Submitted"] = "auto-generated"
+        letter.set_content(plain_text(alert) + "\n")
+        return letter
 
 
-def notifier_for(alerts: Alerts) -> Notifier:
-    """Return what the declaration asks for: the log, and the webhook if it has one."""
-    if alerts.webhook is None:
-        return LogNotifier()
-    return Notifiers((LogNotifier(), WebhookNotifier(alerts.webhook)))
+def channels_of(alerts: Alerts) -> Sequence[Channel]:
+    """Return what the declaration asks for: the log, and more where it says so."""
+    channels: list[Channel] = [LogChannel()]
+    if alerts.webhook is not None:
+        channels.append(WebhookChannel(alerts.webhook))
+    if alerts.email is not None:
+        channels.append(EmailChannel(alerts.email))
+    return tuple(channels)
+
+
+def _said(error: smtplib.SMTPException) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        said = error.smtp_error
+        words = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        return f"{error.smtp_code} {words}"
+    return f"{type(error).__name__} {error}"
 
 
 @contextmanager

@@ -84,7 +84,8 @@ def hours(spool: Path, problem: str) -> list[SpoolHour]:
 def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str) -> None:
     """Create a view over segments: one row for each row and version that was asked, each once.
 
-    A request that was sent again under its old name counts as its last answer.
+    A request that was sent again under its old name counts as its last answer, whichever version
+    gave that. What the shadow said beside it is kept apart.
 
     Args:
         connection: Where the view goes.
@@ -97,8 +98,11 @@ def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str
     every = f"every_{name}"
     read_all(connection, files, every)
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {quoted(every)} "
-        'QUALIFY row_number() OVER (PARTITION BY request_id, "row", variant ORDER BY "at" DESC) = 1'
+        f"""
+        CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {quoted(every)}
+        QUALIFY row_number() OVER (PARTITION BY request_id, "row", variant ORDER BY "at" DESC) = 1
+            AND "at" = max("at") OVER (PARTITION BY request_id, "row", variant = 'shadow')
+        """
     )
 
 

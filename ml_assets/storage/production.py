@@ -24,10 +24,10 @@ LOG_COLUMNS = {
     "low": "DOUBLE",
     "high": "DOUBLE",
     "prediction_set": "VARCHAR",
-    "variant": "VARCHAR",
     "features": "VARCHAR",
     "request_id": "VARCHAR",
     "row": "BIGINT",
+    "variant": "VARCHAR",
 }
 
 
@@ -41,8 +41,9 @@ def answered_rows(
     the world has changed.
 
     Returns:
-        In order of time: the keys, ``event_time``, ``version``, ``request_id``, ``row``, the
-        features, ``prediction``, ``truth``, ``residual`` and ``absolute_residual``.
+        In order of time: the keys, ``_variant`` (the shadow is not heard), ``event_time``,
+        ``version``, ``request_id``, ``row``, the features, ``prediction``, ``truth``,
+        ``residual`` and ``absolute_residual``.
     """
     problem = declared.problem
     target = quoted(problem.label.column)
@@ -54,7 +55,8 @@ def answered_rows(
     chosen = "".join(f"l.{quoted(key)}, " for key in keys)
     frame = connection.execute(
         f"""
-        SELECT {chosen}l.event_time, l.version, l.request_id, l."row", l.features,
+        SELECT {chosen}coalesce(l.variant, 'champion') AS _variant,
+               l.event_time, l.version, l.request_id, l."row", l.features,
                l.raw_prediction AS prediction,
                t.{target} AS truth
         FROM log AS l LEFT JOIN {known_by("truths", window.end)} AS t USING ({identity})

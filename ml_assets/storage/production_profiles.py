@@ -20,7 +20,11 @@ def profile_window(
     declared: DeclaredProblem,
     window: Window,
 ) -> list[StoredProfile]:
-    """Profile what every version saw and answered in each hour of a window."""
+    """Profile what every version saw and answered in each hour of a window.
+
+    Where a version was heard, the profile holds that alone; what it said in the shadow is profiled
+    where it said nothing else.
+    """
     rows = answered_rows(connection, workspace.lake, declared, window)
     return list(_profiles(workspace, declared, rows))
 
@@ -33,10 +37,12 @@ def _profiles(
         reference = reference_of(workspace, stored_version(workspace, problem, str(version)))
         kinds = {name: value_kind(column.bins) for name, column in reference.columns.items()}
         for hour, part in answered.groupby(answered["event_time"].dt.floor("h"), sort=True):
+            heard = part[part["_variant"] != "shadow"]
+            shown, variant = (part, "shadow") if heard.empty else (heard, "heard")
             content = profile_frame(
-                part.reset_index(drop=True),
+                shown.reset_index(drop=True),
                 kinds,
-                metadata={"problem": problem, "model_version": str(version)},
+                metadata={"problem": problem, "model_version": str(version), "variant": variant},
                 timestamp=floor(hour.to_pydatetime(), "hour"),
             )
             yield workspace.profiles.put(content, problem=problem, version=str(version))

@@ -8,9 +8,10 @@ places, so it is the rows' own digest, kept in the profile, that says whether th
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -31,6 +32,7 @@ from ml_assets.core.histograms import (
     texts,
 )
 from ml_assets.core.reference import Reference
+from ml_assets.storage.profile_counts import CountLayout
 
 if TYPE_CHECKING:
     from ml_assets.storage.sketches import ColumnSketch, Profile
@@ -118,12 +120,15 @@ class ProfileStore:
         finally:
             draft.unlink()
 
-    def hours(self, problem: str, since: datetime | None = None) -> list[StoredProfile]:
+    def hours(
+        self, problem: str, since: datetime | None = None, *, version: str | None = None
+    ) -> list[StoredProfile]:
         """List the newest revision of every hour, by paths alone.
 
         Args:
             problem: Name of the problem.
             since: First hour to list; all by default.
+            version: The only version to list; all by default.
 
         Returns:
             One entry an hour and version, in order of time.
@@ -131,10 +136,12 @@ class ProfileStore:
         first_day = f"{since.astimezone(UTC):%Y-%m-%d}" if since else ""
         found: list[StoredProfile] = []
         folder = self.root / problem
-        for version in sorted(folder.iterdir()) if folder.is_dir() else ():
-            for day in version.iterdir():
+        for under in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if version is not None and under.name != version:
+                continue
+            for day in under.iterdir():
                 if day.name >= first_day:
-                    found += self._revisions(day, problem, version.name).values()
+                    found += self._revisions(day, problem, under.name).values()
         return sorted(stored for stored in found if since is None or stored.hour >= since)
 
     def read_counts(self, path: Path, reference: Reference) -> WindowCounts:
@@ -150,6 +157,40 @@ class ProfileStore:
             if name in profile.columns and profile.columns[name].rows
         }
         return WindowCounts(profile.timestamp, int(profile.metadata[ROWS]), columns)
+
+    def read_windows(
+        self, profiles: Sequence[StoredProfile], reference: Reference
+    ) -> list[WindowCounts]:
+        """Return profiles as counts of windows as long as the reference's, in order of time.
+
+        What was counted once is kept beside the profiles of its day, under a name that stands for
+        the reference's bins. Profiles are sketches that take a millisecond each to read.
+        """
+        layout = CountLayout.of(reference.bins)
+        rows = [
+            self._rows_of_day(folder, list(stored), reference, layout)
+            for folder, stored in groupby(sorted(profiles), key=lambda one: one.path.parent)
+        ]
+        return layout.windows(np.concatenate(rows), reference.window) if rows else []
+
+    def _rows_of_day(
+        self,
+        folder: Path,
+        stored: Sequence[StoredProfile],
+        reference: Reference,
+        layout: CountLayout,
+    ) -> np.ndarray:
+        place = folder / f"counts.{layout.digest}.npy"
+        known = layout.read(place)
+        keys = [(one.hour.timestamp(), float(one.revision)) for one in stored]
+        found = {(row[0], row[1]): row for row in known}
+        lacking = [one for one, key in zip(stored, keys, strict=True) if key not in found]
+        for one in lacking:
+            counts = self.read_counts(one.path, reference)
+            found[one.hour.timestamp(), float(one.revision)] = layout.pack(counts, one.revision)
+        if lacking:
+            layout.write(place, np.array(list(found.values())))
+        return np.array([found[key] for key in keys])
 
     def _folder(self, problem: str, version: str) -> Path:
         for name in (problem, version):
@@ -229,7 +270,7 @@ def _counts(sketch: "ColumnSketch", bins: Bins) -> ColumnCounts:
     match bins:
         case NumericBins(edges=edges):
             counts = np.diff(sketch.ranks(edges), prepend=0)
-            return ColumnCounts(counts, sketch.missing, *sketch.extremes)
+            return ColumnCounts(counts, sketch.missing, *sketch.described)
         case CategoryBins():
             return bins.count_items(
                 sketch.items(), present=sketch.rows - sketch.missing, missing=sketch.missing

@@ -135,13 +135,16 @@ class ColumnSketch:
     missing: int
     distribution: kll_doubles_sketch | None
     frequent: frequent_strings_sketch | None
+    mean: float | None = None
+    squares: float | None = None  # sum of the squared distances from the mean
 
     @property
-    def extremes(self) -> tuple[float | None, float | None]:
-        """Smallest and largest value; None for text and where there is no value."""
+    def described(self) -> tuple[float | None, ...]:
+        """Smallest and largest value, mean and squares; None for text and without a value."""
         if self.distribution is None or self.distribution.is_empty():
-            return None, None
-        return self.distribution.get_min_value(), self.distribution.get_max_value()
+            return None, None, None, None
+        low, high = self.distribution.get_min_value(), self.distribution.get_max_value()
+        return low, high, self.mean, self.squares
 
     def ranks(self, edges: tuple[float, ...]) -> np.ndarray:
         """Return how many values lie below each edge, and how many there are in all."""
@@ -211,9 +214,12 @@ def _sketches(file: BytesIO, head: DatasetProfileHeader) -> dict[str, ColumnSket
 def _sketch(components: Mapping[str, Any]) -> ColumnSketch:
     kll = components.get("distribution/kll")
     items = components.get("frequent_items/frequent_strings")
+    mean, squares = components.get("distribution/mean"), components.get("distribution/m2")
     return ColumnSketch(
         rows=components["counts/n"].n,
         missing=components["counts/null"].n,
         distribution=kll and kll_doubles_sketch.deserialize(kll.kll.sketch),
         frequent=items and frequent_strings_sketch.deserialize(items.frequent_items.sketch),
+        mean=mean and mean.d,
+        squares=squares and squares.d,
     )

@@ -79,8 +79,25 @@ alerts = sa.Table(
     sa.Column("episode", sa.String(255), nullable=False),
     sa.Column("details", JsonText, nullable=False),
     sa.Column("at", UtcMoment, nullable=False),
-    sa.Column("delivered_at", UtcMoment),
+    sa.Column("closed_at", UtcMoment),
     sa.UniqueConstraint("problem", "episode"),
+)
+
+alert_messages = sa.Table(
+    "alert_messages",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("alert", sa.Integer, sa.ForeignKey("alerts.id"), nullable=False),
+    sa.Column("problem", sa.String(63), nullable=False),
+    sa.Column("occasion", sa.String(255), nullable=False),
+    sa.Column("channel", sa.String(16), nullable=False),
+    sa.Column("content", JsonText, nullable=False),
+    sa.Column("at", UtcMoment, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", UtcMoment, nullable=False),
+    sa.Column("delivered_at", UtcMoment),
+    sa.Column("fault", sa.Text, nullable=False),
+    sa.UniqueConstraint("alert", "occasion", "channel"),
 )
 
 label_queue = sa.Table(

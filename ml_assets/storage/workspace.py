@@ -5,9 +5,10 @@ from functools import cached_property
 from pathlib import Path
 
 from ml_assets.storage.adjustment_file import AdjustmentFile
+from ml_assets.storage.alert_log import AlertLog
 from ml_assets.storage.api_keys import KeyStore
 from ml_assets.storage.artefacts import Artefacts
-from ml_assets.storage.decisions import AlertLog, DecisionLog
+from ml_assets.storage.decisions import DecisionLog
 from ml_assets.storage.deployment import DeploymentFile
 from ml_assets.storage.files import FileManifest
 from ml_assets.storage.label_queue import LabelQueue

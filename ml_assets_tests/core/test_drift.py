@@ -1,4 +1,3 @@
-import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -6,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml_assets.core.drift import decide, discovery_threshold, history
+from ml_assets.core.drift import decide, decide_each, history
 from ml_assets.core.errors import DataError
 from ml_assets.core.histograms import WindowCounts
 from ml_assets.core.problem import Monitoring
@@ -101,7 +100,13 @@ CHANGES = {
     "unseen category": (some("kind", "new", 0.02), "kind", "unseen_category", "data_fault"),
     "frozen number": (assigned(x2=0.3), "x2", "frozen_column", "data_fault"),
     "frozen category": (assigned(kind="a"), "kind", "frozen_column", "data_fault"),
-    "dead column": (assigned(x3=np.nan), "x3", "frozen_column", "data_fault"),
+    "dead column": (assigned(x3=np.nan), "x3", "dead_column", "data_fault"),
+    "values in another unit": (
+        assigned(x2=lambda f: f.x2 * 3.6),
+        "x2",
+        "unit_change",
+        "data_fault",
+    ),
     "absent column": (lambda f: f.drop(columns="x4"), "x4", "absent_column", "data_fault"),
 }
 
@@ -135,15 +140,17 @@ def test_broken_data_comes_before_a_moved_prediction():
 
 
 def test_one_odd_window_is_not_drift_unless_it_is_blatant():
+    rule = Monitoring(min_effect=0.2)
+
     def odd(size):
         found = windows(8)
         found[6] = windows(8, change=assigned(x0=lambda f: f.x0 + size))[6]
-        return verdicts(found)[6]
+        return verdicts(found, rule)
 
-    mild, blatant = odd(0.25), odd(1.0)
-    assert any(finding.is_hot for finding in mild.tested)
-    assert mild.state == "quiet"
-    assert blatant.state == "drift"
+    mild, blatant = odd(0.3), odd(1.0)
+    assert any(finding.is_hot for finding in mild[6].tested)
+    assert [mild[6].state, mild[7].state] == ["quiet", "quiet"]
+    assert blatant[6].state == "drift"
 
 
 def test_a_small_change_shows_in_longer_windows():
@@ -213,23 +220,99 @@ def test_the_verdict_depends_on_nothing_but_the_last_windows():
     assert again == decide(reference(), found, RULE)
 
 
-def test_false_discoveries_are_bounded_over_many_columns():
-    rng = np.random.default_rng(0)
-    alarms = [discovery_threshold(rng.random(20), 0.05) >= 0 for _ in range(2000)]
-    assert 0.03 < np.mean(alarms) < 0.07
-
-
 def test_no_window_is_an_error():
     with pytest.raises(DataError, match="at least the window"):
         decide(reference(), [], RULE)
 
 
-def test_a_verdict_takes_milliseconds():
-    found = windows(26)
-    decide(reference(), found, RULE)
-    seconds = []
-    for _ in range(5):
-        began = time.perf_counter()
-        decide(reference(), found, RULE)
-        seconds.append(time.perf_counter() - began)
-    assert min(seconds) < 0.1
+def test_many_windows_are_judged_at_once_as_one_by_one():
+    found = windows(14, change=assigned(x0=lambda f: f.x0 + 0.3), since=8)
+    at_once = decide_each(reference(), found, RULE, since=START)
+    assert at_once == verdicts(found)
+
+
+@pytest.mark.parametrize("change", [{"x0": 0.22}, {"x1": 0.3}, {}])
+def test_a_larger_budget_never_alarms_later(change):
+    moved = assigned(
+        **{name: (lambda f, n=name, s=size: f[n] + s) for name, size in change.items()}
+    )
+    found = windows(20, change=moved, since=8, seed=3)
+    alarms = [
+        {v.window_start for v in verdicts(found, rule) if v.state == "drift"}
+        for rule in (Monitoring(false_alarms_per_month=b) for b in (0.01, 1, 30))
+    ]
+    assert alarms[0] <= alarms[1] <= alarms[2]
+
+
+def test_after_a_repair_the_long_windows_that_hold_the_fault_are_quiet():
+    found = windows(30)
+    found[10:14] = windows(14, change=assigned(x0=lambda f: f.x0 + 2))[10:14]
+    states = [verdict.state for verdict in verdicts(found)]
+    assert states[10:14] == ["drift"] * 4
+    assert states[16:] == ["quiet"] * 14
+
+
+def daily(days, *, seed, moved=0.0):
+    """Return hourly rows whose level follows the hour of the day."""
+    rng = np.random.default_rng(seed)
+    times = pd.Series(pd.date_range(START, periods=days * 24, freq="h").repeat(60))
+    level = 2 * np.sin(2 * np.pi * times.dt.hour / 24)
+    frame = pd.DataFrame({"x": level + moved + rng.normal(size=len(times))})
+    frame["kind"] = np.where(rng.random(len(times)) < 0.5 + level / 5, "a", "b")
+    frame["kind"] = frame["kind"].astype(object)
+    return frame, times
+
+
+def seasonal_verdicts(season, *, moved=0.0, window=timedelta(hours=3)):
+    frame, times = daily(60, seed=1)
+    kinds = {"x": "float", "kind": "string"}
+    known = Reference.fit(
+        frame,
+        kinds,
+        roles={},
+        window=window,
+        window_rows=180,
+        windows=40,
+        scales=(1, 2),
+        season=season,
+        times=times,
+    )
+    rule = Monitoring(window=window, season=season, scales=(1, 2), min_rows=100)
+    production, times = daily(6, seed=2, moved=moved)
+    found = [
+        WindowCounts.of(part, known.bins, start=start.to_pydatetime())
+        for start, part in production.groupby(times.dt.floor("3h"))
+    ]
+    restored = Reference.from_json(known.to_json())
+    verdicts = decide_each(known, found, rule, since=START)
+    assert verdicts == decide_each(restored, found, rule, since=START)
+    return verdicts
+
+
+def test_a_declared_season_is_compared_like_with_like():
+    still = seasonal_verdicts(timedelta(days=1))
+    moved = seasonal_verdicts(timedelta(days=1), moved=0.4)
+    assert {verdict.state for verdict in still} == {"quiet"}
+    assert [verdict.state for verdict in moved[1:]].count("drift") > 40
+    # Without the season the level of the day hides the change: each window is a few effective rows.
+    assert {verdict.state for verdict in seasonal_verdicts(None, moved=0.4)} == {"insufficient"}
+
+
+def test_a_phase_that_the_reference_never_saw_is_not_judged():
+    frame, times = daily(40, seed=1)
+    morning = times.dt.hour < 12
+    known = Reference.fit(
+        frame[morning].reset_index(drop=True),
+        {"x": "float"},
+        roles={},
+        window=HOUR,
+        window_rows=60,
+        windows=40,
+        season=timedelta(days=1),
+        times=times[morning].reset_index(drop=True),
+    )
+    rule = Monitoring(season=timedelta(days=1), scales=(1,), min_rows=50)
+    evening = WindowCounts.of(
+        rows(300, seed=1).rename(columns={"x0": "x"}), known.bins, start=START + 20 * HOUR
+    )
+    assert decide(known, [evening], rule).state == "insufficient"

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,8 @@ from ml_assets.core.histograms import (
     REST,
     CategoryBins,
     NumericBins,
-    WindowCounts,
     count_column,
     fit_bins,
-    join_hours,
 )
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -88,15 +86,3 @@ def test_with_very_many_categories_a_new_one_is_only_other():
     bins = CategoryBins.fit(np.array([f"id{i}" for i in range(900)], object))
     assert not bins.complete
     assert bins.count(np.array(["new"], object)).bins.tolist() == [1, 0]
-
-
-def test_hours_join_into_windows():
-    bins = {"x": NumericBins((0.0,))}
-    frame = pd.DataFrame({"x": [-1.0, 1.0, 2.0]})
-    hours = [
-        WindowCounts.of(frame, bins, start=START + timedelta(hours=hour)) for hour in (5, 1, 0, 4)
-    ]
-    windows = join_hours(hours, timedelta(hours=4))
-    assert [window.start for window in windows] == [START, START + timedelta(hours=4)]
-    assert [window.rows for window in windows] == [6, 6]
-    assert windows[0].columns["x"].bins.tolist() == [2, 4]

@@ -12,6 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from bentos.predictor.settings import KEYS
+from ml_assets.storage.workspace import Workspace
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 MANIFESTS = sorted(p.name for p in KUBERNETES.glob("*.yaml") if p.name != "kustomization.yaml")
@@ -19,6 +22,9 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 SERVICES = sorted(COMPOSE["services"])
 # What holds a secret when it has a value in clear.
 SECRET_NAME = re.compile(r"(PASSWORD|SECRET|KEY|TOKEN)", re.IGNORECASE)
+# Names a file of hashes in the workspace, where `ml-assets keys` puts it.
+KEYS_FILE = str(Workspace(Path("/srv/ml_assets")).keys.path)
+SECRET_FILES = ("/run/secrets/", KEYS_FILE)
 
 
 def objects(name: str) -> list[dict]:
@@ -70,8 +76,32 @@ def test_compose_holds_no_secret_in_clear(name):
     environment = COMPOSE["services"][name].get("environment", {})
     for variable, value in environment.items():
         if SECRET_NAME.search(variable):
-            assert str(value).startswith("/run/secrets/"), variable
+            assert str(value).startswith(SECRET_FILES), variable
         assert "://" not in str(value) or "@" not in str(value), variable
+
+
+def test_the_server_reads_the_keys_that_the_code_makes_and_cannot_change_them():
+    server, code = COMPOSE["services"]["server"], COMPOSE["services"]["code"]
+    assert server["environment"][KEYS] == KEYS_FILE
+    assert server["user"] == code["user"]  # the file is for its owner only
+    assert mounted(server, "workspace")["read_only"] is True
+    assert not mounted(code, "workspace").get("read_only", False)
+    pods = [WORKLOADS[name]["spec"]["template"]["spec"] for name in ("server", "code")]
+    (serving,), (making,) = (pod["containers"] for pod in pods)
+    assert {"name": KEYS, "value": KEYS_FILE} in serving["env"]
+    assert len({pod["securityContext"]["runAsUser"] for pod in pods}) == 1
+    places = [
+        {mount["name"]: mount for mount in container["volumeMounts"]}["workspace"]
+        for container in (serving, making)
+    ]
+    assert [place["mountPath"] for place in places] == ["/srv/ml_assets"] * 2
+    assert [place.get("readOnly", False) for place in places] == [True, False]
+
+
+def mounted(service: dict, source: str) -> dict:
+    (found,) = [volume for volume in service["volumes"] if volume["source"] == source]
+    assert found["target"] == "/srv/ml_assets"
+    return found
 
 
 def test_only_the_code_reaches_the_object_store():
@@ -156,7 +186,7 @@ def test_a_pod_is_restricted(name):
         assert "livenessProbe" in container
         for variable in container["env"]:
             if SECRET_NAME.search(variable["name"]):
-                assert variable["value"].startswith("/run/secrets/"), variable["name"]
+                assert variable["value"].startswith(SECRET_FILES), variable["name"]
 
 
 def test_the_server_is_probed_where_it_answers():

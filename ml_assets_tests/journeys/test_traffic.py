@@ -247,7 +247,10 @@ def test_a_better_challenger_goes_through_the_steps_and_is_promoted(town):
         (3, "promote"),
     ]
     told = town.workspace.alerts.recent("meters")
-    assert sorted(alert.cause for alert in told) == ["next_step", "promote"]
+    assert sorted(one.alert.leading.title for one in told) == [
+        "next step in " + town.newest.details["experiment"],
+        "promote in " + town.newest.details["experiment"],
+    ]
 
 
 def test_a_decision_is_made_once_however_often_one_looks(town):

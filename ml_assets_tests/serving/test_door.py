@@ -290,6 +290,15 @@ def test_a_refused_request_is_one_line_without_its_values(entrance, row, caplog)
     assert (second["status"], third["path"]) == (400, "other")
 
 
+def test_back_pressure_is_no_failure(tmp_path, row, caplog):
+    caplog.set_level(logging.INFO, logger="bentos.predictor")
+    entrance = Entrance(tmp_path, None)
+    assert predict(entrance, row).status_code == 503
+    (line,) = logged(caplog)
+    assert (line["level"], line["message"], line["status"]) == ("info", "request refused", 503)
+    entrance.close()
+
+
 def test_a_failure_is_told_to_the_operator_and_not_to_the_caller(
     entrance, row, caplog, monkeypatch
 ):
@@ -328,7 +337,9 @@ def test_a_server_without_a_release_lives_and_is_not_ready(tmp_path, row):
     entrance.serving.error = "ArtefactError: /some/folder is damaged"
     assert "/some/folder" in entrance.ask("GET", "/readyz").json()["reason"]
     assert "/some/folder" not in entrance.ask("GET", "/readyz", client=ELSEWHERE).text
-    assert predict(entrance, row).status_code == 503
+    for path in ("/predict", "/feedback"):
+        answer = entrance.ask("POST", path, json=row)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert "ml_assets_ready 0.0" in entrance.ask("GET", "/metrics").text
     entrance.close()
 

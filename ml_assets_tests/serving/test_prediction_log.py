@@ -73,6 +73,27 @@ def test_a_row_that_two_versions_answered_is_read_for_each(log, tmp_path, connec
     ]
 
 
+def told(variant, *, values, at):
+    return b"".join(
+        json.dumps({**json.loads(line), "variant": variant}).encode() + b"\n"
+        for line in lines(values=values, at=at).splitlines()
+    )
+
+
+def test_a_retry_that_another_version_answered_counts_alone(log, tmp_path, connection):
+    later = AT + timedelta(seconds=1)
+    log.append(told("challenger", values=(1.0, 2.0), at=AT), version="v1", at=AT)
+    log.append(told("shadow", values=(7.0, 8.0), at=AT), version="v2", at=AT)
+    log.append(told("champion", values=(3.0, 4.0), at=later), version="v1", at=later)
+    sql = "SELECT variant, row, prediction::DOUBLE FROM predictions ORDER BY ALL"
+    assert query(connection, tmp_path, sql) == [
+        ("champion", 0, 3.0),
+        ("champion", 1, 4.0),
+        ("shadow", 0, 7.0),
+        ("shadow", 1, 8.0),
+    ]
+
+
 def test_a_number_is_read_to_the_bit(log, tmp_path, connection):
     values = (0.1 + 0.2, 12345678901234567.0)
     log.append(lines(values=values), version="v1", at=AT)

@@ -220,6 +220,80 @@ def test_the_champion_answers_what_the_challenger_cannot(
     assert "13.0" not in str(caplog.records[0].__dict__)
 
 
+@pytest.fixture
+def hung(follow, serving, monkeypatch):
+    """A challenger that does not come back from a load of 13 until it is let go."""
+    follow(1, "v1", "v2", mode="canary", share=1.0)
+    predictor = serving.loaded.beside.contender.predictor
+    predictor.release = replace(predictor.release, latency_ms=20.0)
+    let_go, sound = threading.Event(), predictor.predict_all
+
+    def sometimes(requests, **more):
+        if any(rows.columns["load"][0] == 13.0 for rows in requests):
+            let_go.wait(20)
+        return sound(requests, **more)
+
+    monkeypatch.setattr(predictor, "predict_all", sometimes)
+    yield let_go
+    let_go.set()
+
+
+def test_a_challenger_that_does_not_come_back_makes_nobody_wait_for_long(
+    hung, serving, alone, tmp_path
+):
+    requests = [[row("p0", 13.0 + n, hour=n)] for n in range(4)]
+    began = time.monotonic()
+    found = [answered(serving, *rows, request_id=f"r{n}") for n, rows in enumerate(requests)]
+    assert time.monotonic() - began < 10
+    assert {one.version for one in found} == {"v1"}
+    assert [one.answers.predictions for one in found] == alone("v1", *requests)
+    lines = log_of(tmp_path / "spool")
+    told = [(line["variant"], line["error"], line["prediction"] is None) for line in lines]
+    assert told == [("challenger", "TooLate", True), ("champion", None, False)] * 4
+    assert figures(serving, "ml_assets_variant_rows_total")["v2", "challenger", "failed"] == 4
+
+    hung.set()
+    wait_for(lambda: serving.loaded.beside.contender.reusable)
+    last = [row("p0", 50.0, hour=5)]
+    back = answered(serving, *last, request_id="r9")
+    assert (back.version, back.answers.predictions) == ("v2", alone("v2", *requests, last)[-1])
+
+
+@pytest.mark.usefixtures("hung")
+def test_a_challenger_that_does_not_come_back_can_be_withdrawn_and_tried_anew(
+    follow, alone, serving
+):
+    rows, last = [row("p0", 13.0, hour=0)], [row("p0", 50.0, hour=1)]
+    assert answered(serving, *rows).version == "v1"
+    stuck = serving.loaded.beside.contender
+    follow(2, "v1")
+    assert answered(serving, *rows).version == "v1"
+    follow(3, "v2")
+    assert serving.loaded.predictor is not stuck.predictor
+    assert answered(serving, *last).answers.predictions == alone("v2", rows, last)[-1]
+
+
+def test_what_has_not_come_back_does_not_become_the_champion(serving, releases, monkeypatch):
+    nothing = History(timedelta(0), timedelta(0))
+    serving.follow(releases.deployment(1, "v1", "v2", mode="canary", share=1.0), releases.read)
+    contender = serving.loaded.beside.contender
+    contender.predictor.release = replace(contender.predictor.release, reach=nothing)
+    passes = serving._take
+
+    def meanwhile(loaded):
+        monkeypatch.setattr(contender._thread, "_late", True)
+        passes(loaded)
+
+    monkeypatch.setattr(serving, "_take", meanwhile)
+    with pytest.raises(ServingError, match="has not come back"):
+        serving.follow(releases.deployment(2, "v2"), releases.read)
+    assert serving.loaded.version == "v1"
+    monkeypatch.setattr(serving, "_take", passes)
+    serving.follow(releases.deployment(2, "v2"), releases.read)
+    assert serving.loaded.version == "v2"
+    assert serving.loaded.predictor is not contender.predictor
+
+
 def test_a_failed_request_does_not_fail_its_neighbours(follow, serving, monkeypatch):
     follow(1, "v1", "v2", mode="canary", share=1.0)
     contender = serving.loaded.beside.contender

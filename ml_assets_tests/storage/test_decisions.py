@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from ml_assets.storage.decisions import AlertLog, DecisionLog
+from ml_assets.storage.decisions import DecisionLog
 from ml_assets.storage.label_queue import LabelQueue, LabelRequest
 from ml_assets.storage.state import State
 
@@ -21,24 +21,6 @@ def test_decisions_are_read_newest_first_by_kind(state: State) -> None:
     assert [decision.reason for decision in log.recent("plant", limit=2)] == ["2", "1"]
     assert log.recent("plant")[0].details == {"n": 2}
     assert log.recent("mill") == []
-
-
-def test_one_cause_is_one_alert(state: State) -> None:
-    log = AlertLog(state)
-    first = log.record("plant", "high", "drift", "load moved", episode="drift-1", at=NOW)
-    assert first is not None
-    assert log.record("plant", "high", "drift", "again", episode="drift-1", at=NOW) is None
-    assert log.record("mill", "high", "drift", "load moved", episode="drift-1", at=NOW) is not None
-    assert log.recent("plant") == [first]
-
-
-def test_an_alert_waits_until_it_is_delivered(state: State) -> None:
-    log = AlertLog(state)
-    alert = log.record("plant", "high", "drift", "load moved", episode="drift-1", at=NOW)
-    assert log.undelivered("plant") == [alert]
-    log.delivered(alert, at=NOW)
-    assert log.undelivered("plant") == []
-    assert log.recent("plant")[0].delivered_at == NOW
 
 
 def test_a_row_is_asked_for_once_and_answered_once(state: State) -> None:

@@ -213,3 +213,80 @@ def test_a_profile_is_of_a_whole_hour(moment):
 def test_importing_the_store_imports_no_whylogs():
     code = "import sys, ml_assets.storage.profiles; assert 'whylogs' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def three_hours(tmp_path):
+    store = ProfileStore(tmp_path)
+    parts = [rows(count, seed=count) for count in (600, 40, 300)]
+    for hour, frame in zip((3, 4, 6), parts, strict=True):
+        at = HOUR.replace(hour=hour)
+        store.put(profiled(frame, at), problem="plant", version="v1")
+    return store, parts
+
+
+def same_counts(found, expected):
+    assert found.rows == expected.rows
+    assert set(found.columns) == set(expected.columns)
+    for name, counts in expected.columns.items():
+        one = found.columns[name]
+        assert one.bins.tolist() == counts.bins.tolist()
+        assert (one.missing, one.low, one.high) == (counts.missing, counts.low, counts.high)
+        if counts.mean is not None:
+            assert one.mean == pytest.approx(counts.mean)
+            assert one.squares == pytest.approx(counts.squares)
+
+
+def test_windows_are_what_their_rows_are(tmp_path):
+    store, parts = three_hours(tmp_path)
+    known = Reference.fit(
+        rows(5000), KINDS, roles={}, window=timedelta(hours=2), window_rows=500, windows=40
+    )
+    for _ in range(2):  # the second time from what was counted the first time
+        found = store.read_windows(store.hours("plant"), known)
+        assert [window.start.hour for window in found] == [2, 4, 6]
+        for window, frame in zip(found, parts, strict=True):
+            same_counts(window, WindowCounts.of(frame, known.bins, start=window.start))
+    day = Reference.fit(
+        rows(5000), KINDS, roles={}, window=timedelta(days=1), window_rows=500, windows=40
+    )
+    (whole,) = store.read_windows(store.hours("plant"), day)
+    same_counts(whole, WindowCounts.of(pd.concat(parts), day.bins, start=whole.start))
+
+
+def test_counted_profiles_are_not_read_again_and_new_revisions_are(tmp_path, monkeypatch):
+    store, _ = three_hours(tmp_path)
+    known, other = reference(rows(5000)), reference(rows(4000, seed=1))
+    first = store.read_windows(store.hours("plant"), known)
+    read = []
+    monkeypatch.setattr(
+        ProfileStore,
+        "read_counts",
+        lambda self, path, reference, read_one=ProfileStore.read_counts: (
+            read.append(path) or read_one(self, path, reference)
+        ),
+    )
+    again = store.read_windows(store.hours("plant"), known)
+    assert [window.rows for window in again] == [window.rows for window in first]
+    assert read == []
+    revised = store.put(profiled(rows(700), HOUR.replace(hour=6)), problem="plant", version="v1")
+    assert store.read_windows(store.hours("plant"), known)[-1].rows == 700
+    assert read == [revised.path]
+    store.read_windows(store.hours("plant"), other)
+    assert len(read) == 4
+
+
+def test_a_damaged_file_of_counts_is_made_again(tmp_path):
+    store, _ = three_hours(tmp_path)
+    known = reference(rows(5000))
+    before = store.read_windows(store.hours("plant"), known)
+    (kept,) = tmp_path.rglob("counts.*.npy")
+    kept.write_bytes(kept.read_bytes()[:200])
+    after = store.read_windows(store.hours("plant"), known)
+    assert [window.rows for window in after] == [window.rows for window in before]
+
+
+def test_the_profiles_of_a_version_are_listed_alone(tmp_path):
+    store, _ = three_hours(tmp_path)
+    store.put(profiled(rows(9)), problem="plant", version="v2")
+    assert len(store.hours("plant", HOUR, version="v1")) == 1
+    assert len(store.hours("plant", HOUR)) == 2

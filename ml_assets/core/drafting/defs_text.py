@@ -178,11 +178,11 @@ def _operation(inference: Inference) -> Iterable[str]:
     hours = max(inference.pace.span / timedelta(hours=1), 1.0)
     rate = inference.rows / hours
     if rate >= 50:
-        window, scales = timedelta(hours=1), "[1, 4, 24]"
+        window, scales = timedelta(hours=1), "[1, 2, 4, 24]"
     elif rate >= 1:
-        window, scales = DAY, "[1, 7, 28]"
+        window, scales = DAY, "[1, 2, 7, 28]"
     else:
-        window, scales = WEEK, "[1, 4, 13]"
+        window, scales = WEEK, "[1, 2, 4, 13]"
     yield ""
     yield "  monitoring:"
     yield f"    window: {iso(window)}  # about {rate * (window / timedelta(hours=1)):,.0f} rows"

@@ -19,6 +19,7 @@ from ml_assets.core.problem.learning import (
 )
 from ml_assets.core.problem.operation import (
     Alerts,
+    Email,
     Labelling,
     Monitoring,
     Quality,
@@ -48,6 +49,7 @@ __all__ = [
     "Candidate",
     "Declaration",
     "Duplicates",
+    "Email",
     "Evaluation",
     "EventTime",
     "Features",

@@ -1,14 +1,16 @@
 """How the model is served, watched, labelled and renewed."""
 
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from ml_assets.core.problem.assurance import Interventions, PredictionInterval, Unfamiliar
-from ml_assets.core.problem.base import Declaration, Duration, PositiveDuration
+from ml_assets.core.problem.base import Declaration, Duration, PositiveDuration, faults_at
 from ml_assets.core.problem.traffic import Traffic
 
 Share = Annotated[float, Field(ge=0, le=1)]
+ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"
 
 
 class Quality(Declaration):
@@ -61,16 +63,34 @@ class Monitoring(Declaration):
 
     window: PositiveDuration = Field(default="PT1H", validate_default=True)
     scales: tuple[PositiveInt, ...] = Field(
-        default=(1, 4, 24), description="Window lengths that are tested, in windows."
+        default=(1, 2, 4, 24), description="Window lengths that are tested, in windows."
+    )
+    season: PositiveDuration | None = Field(
+        default=None, description="Length after which the data repeats, such as P1D or P7D."
     )
     min_rows: PositiveInt = Field(default=200, description="Rows a verdict needs, at least.")
     min_effect: PositiveFloat = Field(
         default=0.1, description="Smallest change that counts, in standard deviations."
     )
-    false_discovery_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
+    false_alarms_per_month: PositiveFloat = Field(
+        default=1.0, description="Alarms without drift that are accepted, over all columns."
+    )
     reference_windows: PositiveInt = Field(
         default=40, description="Windows of the training data that calibrate the test, at most."
     )
+
+    @model_validator(mode="after")
+    def _demand_whole_season(self) -> Self:
+        if self.season is not None and (
+            self.season <= self.window or self.season % self.window != timedelta(0)
+        ):
+            message = (
+                f"The season {self.season} is no whole number of windows of {self.window}, at "
+                "least two. Windows are compared with those of the same phase: choose a window "
+                "that divides the season."
+            )
+            raise ValueError(message)
+        return self
 
 
 class Retraining(Declaration):
@@ -89,7 +109,39 @@ class Labelling(Declaration):
     audit_share: Share = Field(default=0.5, description="Part of the budget drawn at random.")
 
 
+class Email(Declaration):
+    """A mail server, and who writes to whom. User and password are never declared."""
+
+    host: str = Field(description="Name of the mail server.")
+    port: PositiveInt = 587
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the connection is encrypted."
+    )
+    sender: str = Field(pattern=ADDRESS, description="Address that alerts come from.")
+    to: tuple[Annotated[str, Field(pattern=ADDRESS)], ...] = Field(
+        min_length=1, description="Addresses that alerts go to."
+    )
+    user_variable: str | None = Field(
+        default=None, description="Environment variable that holds the user's name."
+    )
+    password_variable: str | None = Field(
+        default=None, description="Environment variable that holds the password."
+    )
+
+    @model_validator(mode="after")
+    def _user_and_password_go_together_and_encrypted(self) -> Self:
+        named = (self.user_variable is not None, self.password_variable is not None)
+        if any(named) and not all(named):
+            lacking = "password_variable" if named[0] else "user_variable"
+            raise faults_at({lacking: "Give both user_variable and password_variable, or neither."})
+        if any(named) and self.security == "none":
+            fault = "A password is not sent unencrypted. Use 'starttls' or 'tls'."
+            raise faults_at({"security": fault})
+        return self
+
+
 class Alerts(Declaration):
     """Whom to tell. The log is always told."""
 
     webhook: str | None = Field(default=None, description="Address that gets a JSON POST.")
+    email: Email | None = Field(default=None, description="Whom to write to.")

@@ -1,0 +1,170 @@
+"""Signals for alerts, made from what the parts of the system found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ml_assets.core.alert import Severity, Signal
+from ml_assets.core.drift import Severity as DriftSeverity
+from ml_assets.core.episodes import Episode
+
+SHOWN = 5
+SEVERITIES: Mapping[DriftSeverity, Severity] = {
+    "warn": "warn",
+    "retrain": "critical",
+    "data_fault": "critical",
+}
+
+
+@dataclass(frozen=True)
+class ColumnChange:
+    """The clearest finding on one column in an episode.
+
+    Attributes:
+        column: Name of the column.
+        kind: What was tested.
+        effect: Size: standard deviations for a shift, else a share of the rows.
+        p_value: Chance of it without a change.
+    """
+
+    column: str
+    kind: str
+    effect: float
+    p_value: float
+
+    def __str__(self) -> str:
+        size = abs(self.effect)
+        match self.kind:
+            case "shift":
+                return f"{self.column!r} moved by {size:.2g} standard deviations"
+            case "missing_rate":
+                word = "more" if self.effect > 0 else "fewer"
+                return f"{self.column!r} is missing in {size:.2%} {word} of the rows"
+            case "unseen_category":
+                return f"{size:.2%} of {self.column!r} are categories never seen before"
+            case "absent_column":
+                return f"{self.column!r} holds no value"
+            case "frozen_column":
+                return f"{self.column!r} stands still"
+            case _:
+                return f"{self.column!r}: {self.kind.replace('_', ' ')} of {size:.2g}"
+
+
+def drift_signal(
+    episode: Episode, changes: Sequence[ColumnChange], *, answers: str | None, now: datetime
+) -> Signal:
+    """Return the signal of an episode of drift.
+
+    Args:
+        episode: The episode.
+        changes: The clearest finding of each of its columns.
+        answers: Version that answers now: the episode of another one is over.
+        now: End of the newest observed window.
+    """
+    ordered = sorted(changes, key=lambda change: change.p_value)
+    columns = [change.column for change in ordered] or list(episode.columns)
+    fault = episode.severity == "data_fault"
+    found = "; ".join(map(str, ordered[:SHOWN])) or f"{', '.join(columns)} changed"
+    replaced = answers is not None and answers != episode.version
+    ended_by = f"{answers} answers instead of {episode.version}" if replaced else ""
+    if episode.closed is not None:
+        replaced, ended_by = False, "six windows in a row were quiet"
+    return Signal(
+        key=episode.id,
+        kind="data_fault" if fault else "drift",
+        severity=SEVERITIES[episode.severity],
+        title=f"{'faulty data in' if fault else 'drift in'} {_listed(columns)}",
+        what=f"{found}{_rest(len(ordered))}, under version {episode.version}.",
+        sure=_sure(episode, ordered),
+        since=episode.opened,
+        until=max(now, episode.opened) if replaced else episode.closed,
+        ended_by=ended_by,
+        next_command=(
+            look_at(episode.problem, columns, episode.opened)
+            if fault
+            else f"ml-assets status {episode.problem}"
+        ),
+    )
+
+
+def failure_signal(
+    problem: str, *, job: str, key: str, what: str, at: datetime, again: str
+) -> Signal:
+    """Return the signal of a failed run.
+
+    Args:
+        problem: Name of the problem.
+        job: Job that failed.
+        key: Names the first of its failures in a row.
+        what: What the run said.
+        at: When it failed.
+        again: Command that runs it again.
+    """
+    return Signal(
+        key=key,
+        kind="failed_run",
+        severity="critical",
+        title=f"{job} fails",
+        what=what,
+        sure="Certain: the run ended as failed.",
+        since=at,
+        next_command=again or f"ml-assets status {problem}",
+    )
+
+
+def move_signal(
+    problem: str, *, key: str, severity: Severity, title: str, what: str, sure: str, at: datetime
+) -> Signal:
+    """Return the signal of a move of a challenger in traffic, which happens once."""
+    return Signal(
+        key=key,
+        kind="rollback" if severity != "info" else "traffic",
+        severity=severity,
+        title=title,
+        what=what,
+        sure=sure,
+        since=at,
+        until=at,
+        lasts=False,
+        next_command=f"ml-assets status {problem}",
+    )
+
+
+def look_at(problem: str, columns: Sequence[str], since: datetime) -> str:
+    """Return the command that shows a logged column by the hour.
+
+    Example:
+        >>> from datetime import UTC
+        >>> look_at("plant", ["period_s"], datetime(2026, 3, 1, tzinfo=UTC))[:26]
+        'ml-assets sql plant "SELEC'
+    """
+    named = [column for column in columns if column.isidentifier()]
+    if not named:
+        return f"ml-assets sql {problem}"
+    query = (
+        "SELECT date_trunc('hour', event_time) AS hour, count(*) AS answered, "
+        f"count(features::JSON ->> '{named[0]}') AS present, "
+        f"count(DISTINCT features::JSON ->> '{named[0]}') AS different "
+        f"FROM prediction_log WHERE event_time >= '{since:%Y-%m-%d %H:%M}Z' GROUP BY 1 ORDER BY 1"
+    )
+    return f'ml-assets sql {problem} "{query}"'
+
+
+def _sure(episode: Episode, changes: Sequence[ColumnChange]) -> str:
+    windows = "1 window" if episode.windows == 1 else f"{episode.windows} windows"
+    if not changes:
+        return f"Seen in {windows}."
+    least = max(changes[0].p_value, 1e-300)
+    return (
+        f"{changes[0].column!r} would look like this without a change with a chance of at most "
+        f"{least:.0e}, after correction for the tests of the column; seen in {windows}."
+    )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    names = ", ".join(columns[:3])
+    return names if len(columns) <= 3 else f"{names} and {len(columns) - 3} more"
+
+
+def _rest(count: int) -> str:
+    return f"; {count - SHOWN} more columns" if count > SHOWN else ""
