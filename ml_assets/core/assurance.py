@@ -338,7 +338,7 @@ class Assurer:
         match correction:
             case CorrectBias() | Recalibrate() if classes:
                 return "classes cannot be shifted"
-            case Reweigh(leanings=leanings) if len(leanings) != classes:
+            case Reweigh(leanings=leanings) if not classes or len(leanings) != classes:
                 return f"it has leanings for {len(leanings)} classes, and there are {classes}"
             case FallBack() if self.fallback is None:
                 return "the release has no baseline"
