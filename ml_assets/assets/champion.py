@@ -12,11 +12,11 @@ from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.evaluation import Evaluation
 from ml_assets.core.model_version import ModelVersion
+from ml_assets.core.monitoring_reference import learn_reference
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.assurances import best_baseline, learn_assurance
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import FittedModels, training_set_at
-from ml_assets.storage.monitoring_reference import learn_reference
 from ml_assets.storage.releases import ReleaseSource, release_files
 from ml_assets.storage.stage_outputs import as_json
 from ml_assets.storage.versions import store_version

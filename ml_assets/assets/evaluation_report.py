@@ -14,6 +14,7 @@ from ml_assets.assets.report_content import report_content
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.evaluation import Evaluation, evaluate
 from ml_assets.core.gates import Decision, decide
+from ml_assets.core.histories import judged_since
 from ml_assets.core.model_version import ModelVersion
 from ml_assets.core.training import Configuration
 from ml_assets.core.training_set import TrainingSet
@@ -26,6 +27,7 @@ from ml_assets.resources.engine import Engine
 from ml_assets.storage.atomic import write_atomically
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import FittedModels, recipe_at, training_set_at
+from ml_assets.storage.retrainings import change_before
 from ml_assets.storage.stage_outputs import as_json
 from ml_assets.storage.versions import champion_version, code_version, model_of
 from ml_assets.storage.workspace import Workspace
@@ -119,7 +121,12 @@ def judge(
         configurations.update(fitted.configurations)
     champion, warnings = _champion(workspace, problem.name, rows)
     evaluation = evaluate(
-        problem, rows, list(configurations.values()), champion=champion, seed=problem.seed
+        problem,
+        rows,
+        list(configurations.values()),
+        champion=champion,
+        seed=problem.seed,
+        change=judged_since(problem, rows, change_before(workspace, problem.name, cutoff)),
     )
     decision = decide(problem, evaluation, champion=champion.name if champion else None)
     version = ModelVersion(

@@ -4,11 +4,13 @@ import dagster as dg
 
 from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
+from ml_assets.core.histories import adapting
 from ml_assets.core.search import SearchResult, search
 from ml_assets.core.training import Configuration
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import fit_and_store, training_set_at
+from ml_assets.storage.retrainings import change_before
 from ml_assets.storage.stage_outputs import as_json
 from ml_assets.storage.workspace import Workspace
 
@@ -52,7 +54,8 @@ def candidate_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
     """The best configuration of each candidate, searched within the budget and fitted on all rows.
 
     The search sees only rows before the evaluation's first fold: nothing is tuned on what it is
-    judged by.
+    judged by. A retraining that answers a change also tries each candidate on the rows since then
+    alone, and with older rows weighing less.
     """
     problem = declared.problem
 
@@ -74,17 +77,22 @@ def candidate_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
         with duckdb.get_connection() as connection:
             rows = training_set_at(connection, workspace, declared, window_of(context).end)
         results = {c.name: search(problem, c, rows, seed=problem.seed) for c in problem.candidates}
+        chosen = [found.best for found in results.values()]
+        change = change_before(workspace, problem.name, rows.cutoff)
+        if change is not None:
+            chosen = adapting(chosen, problem.candidates, age=rows.cutoff - change)
         trials = {name: found.to_json() for name, found in results.items()}
         digest = fit_and_store(
             workspace,
             declared,
             rows,
-            [found.best for found in results.values()],
+            chosen,
             stage="candidate_models",
             extra={"trials.json": as_json(trials)},
         )
         facts = {
-            "candidates": list(results),
+            "candidates": [one.name for one in chosen],
+            "change": change.isoformat() if change else "none",
             "rows": len(rows.frame),
             "trials": sum(len(found.trials) for found in results.values()),
             "artefact": digest,

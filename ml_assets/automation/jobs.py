@@ -29,6 +29,7 @@ TRAINING = (
     "bento",
     "deployment",
 )
+REHEARSAL = ("rehearsal",)
 SCORING = ("predictions",)
 MONITORING = (
     "prediction_log",
@@ -52,6 +53,7 @@ JOBS = {
     "labels": (LABELS, "Ground truth that came later than its rows, and features that read it."),
     "training": (TRAINING, "From what was known at a cutoff to a served model."),
     "pipeline": (DATA + TRAINING, "From the source to a served model."),
+    "rehearsal": (REHEARSAL, "Retraining policies tried on past partitions."),
     "scoring": (SCORING, "Predictions for the rows of a partition."),
     "monitoring": (MONITORING, "From the prediction log to reports and decisions."),
 }

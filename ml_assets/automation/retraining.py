@@ -1,21 +1,31 @@
 """When a problem retrains: at set times, or when production has drifted."""
 
 import json
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import duckdb
 
 from ml_assets.assets.stage import plain_utc
 from ml_assets.automation.requests import closed_partitions, range_request
+from ml_assets.core.alert_signals import pause_signal
 from ml_assets.core.episodes import Episode
-from ml_assets.core.policy import RetrainingDecision, Training, decide_retraining
+from ml_assets.core.loss_reading import LossReading
+from ml_assets.core.policy import RetrainingDecision, decide_retraining
 from ml_assets.core.window import Window, cut, floor
+from ml_assets.storage.alerting import raise_alerts
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import episodes, newest_window_end
+from ml_assets.storage.retrainings import (
+    learnable_rows,
+    past_trainings,
+    realised_readings,
+    record_decision,
+)
 from ml_assets.storage.workspace import Workspace
 
-KIND = "retraining"
+LONGEST_PAUSE = timedelta(days=400)
 
 
 def retraining_schedule(declared: DeclaredProblem) -> dg.ScheduleDefinition:
@@ -95,25 +105,88 @@ def decide_now(
     champion = workspace.ledger.champion(problem.name)
     version = champion.version if champion else ""
     seen = episodes(workspace, declared, version)
+    episode = seen[-1] if seen else None
+    evidence = _evidence(workspace, declared, version, now=now, episode=episode)
     decision = decide_retraining(
         problem.retraining,
         problem=problem.name,
         champion=version,
         now=now,
-        trainings=_trainings(workspace, problem.name),
-        episode=seen[-1] if seen else None,
+        trainings=past_trainings(workspace, problem.name),
+        episode=episode,
+        readings=evidence.readings,
         tick=tick,
+        next_tick=next_regular(declared, now),
+        gates=problem.gates,
+        learnable=evidence.learnable,
     )
-    workspace.decisions.record(
+    record_decision(
+        workspace,
         problem.name,
-        KIND,
-        "retrain" if decision.retrain else "keep",
-        decision.reason,
-        episode=decision.episode,
-        details=_details(now, seen[-1] if seen else None),
-        at=datetime.now(tz=UTC),
+        decision,
+        now=now,
+        cutoff=partition_before(declared, now).end,
+        columns=episode.columns if episode else (),
     )
+    _tell(workspace, declared, decision, now)
     return decision
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What is known of the champion's loss, and of rows to learn from."""
+
+    readings: list[LossReading]
+    learnable: int | None
+
+
+def _evidence(
+    workspace: Workspace,
+    declared: DeclaredProblem,
+    champion: str,
+    *,
+    now: datetime,
+    episode: Episode | None,
+) -> _Evidence:
+    """Read labels only where they can matter: there is drift, or a loss that is listened to."""
+    is_open = episode is not None and episode.is_open
+    heard = set(declared.problem.retraining.triggers) - {"drift"}
+    if not champion or not (is_open or heard):
+        return _Evidence([], None)
+    opened = episode.opened if episode is not None and is_open else None
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        readings = realised_readings(
+            connection, workspace, declared, champion, now=now, opened=opened
+        )
+        learnable = (
+            None
+            if opened is None
+            else learnable_rows(connection, workspace, declared, change=opened, now=now)
+        )
+    return _Evidence(readings, learnable)
+
+
+def next_regular(declared: DeclaredProblem, now: datetime) -> datetime | None:
+    """Return when the next regular retraining is due; None if there are none."""
+    cron = declared.problem.retraining.cron
+    if cron is None:
+        return None
+    ticks = dg.TimeWindowPartitionsDefinition(
+        start=now - LONGEST_PAUSE, fmt="%Y-%m-%dT%H:%M", cron_schedule=cron, timezone="UTC"
+    )
+    window = ticks.get_next_partition_window(now)
+    return None if window is None else plain_utc(window.start)
+
+
+def _tell(
+    workspace: Workspace, declared: DeclaredProblem, decision: RetrainingDecision, now: datetime
+) -> None:
+    """Tell people of a pause that failed retrainings have earned."""
+    until = decision.paused_until
+    if until is not None:
+        signal = pause_signal(declared.problem.name, until=until, what=decision.reason, at=now)
+        raise_alerts(workspace, declared, [signal], now=datetime.now(tz=UTC))
 
 
 def partition_before(declared: DeclaredProblem, moment: datetime) -> Window:
@@ -121,16 +194,3 @@ def partition_before(declared: DeclaredProblem, moment: datetime) -> Window:
     every = declared.problem.partitions.every
     start = declared.problem.partitions.start
     return list(cut(Window(floor(start, every), floor(moment, every)), every))[-1]
-
-
-def _trainings(workspace: Workspace, problem: str) -> list[Training]:
-    return [
-        Training(datetime.fromisoformat(one.details["now"]), one.episode)
-        for one in workspace.decisions.recent(problem, KIND, limit=1000)
-        if one.outcome == "retrain"
-    ]
-
-
-def _details(now: datetime, episode: Episode | None) -> dict[str, Any]:
-    columns = list(episode.columns) if episode else []
-    return {"now": now.isoformat(), "columns": columns}

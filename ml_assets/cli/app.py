@@ -11,6 +11,7 @@ from ml_assets.cli.demo.command import demo
 from ml_assets.cli.intervene import intervene
 from ml_assets.cli.keys import keys
 from ml_assets.cli.new import new
+from ml_assets.cli.rehearse import rehearse
 from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.skew import verify_skew
 from ml_assets.cli.sql import sql
@@ -40,6 +41,7 @@ for command in (
     intervene,
     as_of,
     reproduce,
+    rehearse,
     serve,
     score_stream,
     verify_skew,

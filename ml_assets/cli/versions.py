@@ -7,7 +7,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ml_assets.automation.retraining import KIND
 from ml_assets.cli.project import enter_project, open_workspace
 from ml_assets.components.loading import declared_problem, declared_problems
 from ml_assets.core.errors import LedgerError
@@ -15,6 +14,7 @@ from ml_assets.storage.bento_validation import validate_bento
 from ml_assets.storage.bentos import build_bento
 from ml_assets.storage.drift_reports import episodes, newest_window_end
 from ml_assets.storage.ledger import SERVES
+from ml_assets.storage.retrainings import KIND
 from ml_assets.storage.serving_state import serving_at
 from ml_assets.storage.versions import deploy, served_release, stored_version
 from ml_assets.storage.workspace import Workspace

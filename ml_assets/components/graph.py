@@ -30,6 +30,7 @@ from ml_assets.assets.production import (
 )
 from ml_assets.assets.raw_data import raw_data
 from ml_assets.assets.reference_table import reference_table
+from ml_assets.assets.rehearsal import rehearsal
 from ml_assets.assets.scoreboard import has_truth, scoreboard
 from ml_assets.assets.training_set import training_set
 from ml_assets.assets.validated_data import validated_data
@@ -108,6 +109,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         candidate_models(declared),
         evaluation_report(declared),
         champion(declared),
+        rehearsal(declared),
         bento(declared),
         deployment(declared),
         predictions(declared),

@@ -130,6 +130,30 @@ def move_signal(
     )
 
 
+def pause_signal(problem: str, *, until: datetime, what: str, at: datetime) -> Signal:
+    """Return the signal of retrainings that came to nothing and pause.
+
+    Args:
+        problem: Name of the problem.
+        until: End of the pause, which names it.
+        what: What was decided, and why.
+        at: End of the newest observed window.
+    """
+    return Signal(
+        key=f"paused/{problem}/{until:%Y-%m-%dT%H:%M}",
+        kind="circuit_breaker",
+        severity="critical",
+        title="retraining is paused",
+        what=what,
+        sure="Certain: the gates let none of them through.",
+        since=at,
+        until=until,
+        ended_by="the pause is over",
+        lasts=False,
+        next_command=f"ml-assets report {problem}",
+    )
+
+
 def look_at(problem: str, columns: Sequence[str], since: datetime) -> str:
     """Return the command that shows a logged column by the hour.
 

@@ -54,6 +54,7 @@ class Evaluation:
         importance: Of every candidate, on the last fold.
         fold_losses: Of every model.
         warnings: What could not be computed, and why.
+        change: When the world changed, where all folds lie after that; None where they need not.
         rows: One row a test row, in order of time: event_time, fold, truth, and for each model
             ``prediction__<model>`` and ``loss__<model>`` (NaN where it gave no answer), for
             classifiers ``chance__<model>`` (probability of the true class), for each declared
@@ -73,6 +74,7 @@ class Evaluation:
     fold_losses: tuple[FoldLoss, ...]
     warnings: tuple[str, ...]
     rows: pd.DataFrame
+    change: datetime | None = None
 
     def score(self, model: str, metric: str) -> Score | None:
         """Return one score, None if the metric could not be computed."""
@@ -106,6 +108,7 @@ class Evaluation:
             kinds=dict(values["kinds"]),
             warnings=tuple(values["warnings"]),
             rows=rows,
+            change=datetime.fromisoformat(values["change"]) if values["change"] else None,
             **parts,
         )
 
@@ -117,6 +120,7 @@ def evaluate(
     *,
     champion: Champion | None,
     seed: int,
+    change: datetime | None = None,
 ) -> Evaluation:
     """Walk forward through time with every configuration and judge all models.
 
@@ -126,6 +130,7 @@ def evaluate(
         configurations: Candidates and baselines; each is trained anew for every fold.
         champion: Judged as it is, on rows after its own cutoff.
         seed: Of the models and the resamples.
+        change: When the world changed; models are then judged on rows from after it alone.
 
     Raises:
         DataError: If the rows do not suffice for one fold.
@@ -137,8 +142,13 @@ def evaluate(
         raise DeclarationError(message)
     metrics, warnings = _computable_metrics(problem, names)
     # Small predictions by many threads on a busy machine wait on each other for seconds.
+    if change is not None:
+        since = f"All models are judged on rows from after the change at {change:%Y-%m-%d %H:%M}."
+        warnings = (*warnings, since)
     with threadpool_limits(limits=1):
-        walk = walk_forward(problem, training_set, configurations, champion=champion, seed=seed)
+        walk = walk_forward(
+            problem, training_set, configurations, champion=champion, seed=seed, change=change
+        )
         return _judged(problem, walk, metrics, warnings, seed)
 
 
@@ -167,7 +177,43 @@ def _judged(
         fold_losses=_all(model.fold_losses() for model in judged),
         warnings=warnings,
         rows=_table(walk, models, parts),
+        change=walk.change,
     )
+
+
+def compare(problem: Problem, walk: Walk, *, seed: int) -> Evaluation:
+    """Return what the gates need of a walk, and no more: losses row by row, and bounded metrics."""
+    parts = declared_slices(walk.rows.frame, problem.slices)
+    models = [JudgedModel(problem, walk, one, parts, seed) for one in walk.answers]
+    bounded = tuple(dict.fromkeys([*problem.gates.at_most, *problem.gates.at_least]))
+    judged = [model for model in models if len(model.y)]
+    return Evaluation(
+        primary_metric=problem.primary_metric,
+        confidence=problem.gates.confidence,
+        cutoff=walk.rows.cutoff,
+        kinds={one.name: one.kind for one in walk.answers},
+        folds=_spans(walk),
+        scores=_all(model.scores(bounded) for model in judged) if bounded else (),
+        slices=(),
+        calibration=(),
+        residuals=(),
+        importance=(),
+        fold_losses=(),
+        warnings=(),
+        rows=_table(walk, models, parts),
+        change=walk.change,
+    )
+
+
+def gain_over(evaluation: Evaluation, model: str, champion: str) -> float | None:
+    """Return the share of a champion's loss that a model takes away, on the rows both answered.
+
+    Returns:
+        None if there is no such row, or no loss.
+    """
+    losses = evaluation.rows[[LOSS + model, LOSS + champion]].dropna().mean()
+    theirs = float(losses[LOSS + champion])
+    return 1 - float(losses[LOSS + model]) / theirs if theirs > 0 else None
 
 
 def _computable_metrics(

@@ -62,7 +62,8 @@ def contender(problem: Problem, evaluation: Evaluation) -> str:
     """Return the model that deserves to be weighed, of those within the absolute bounds.
 
     That is the candidate with the least loss that is provably better than every baseline, else the
-    best baseline. If no model is within the bounds, all are looked at.
+    best baseline. If no model is within the bounds, all are looked at. On the few rows since a
+    change a candidate need not prove that again: it must not be provably worse.
     """
     models = [name for name, kind in evaluation.kinds.items() if kind != "champion"]
     models.sort(key=lambda name: evaluation.rows[LOSS + name].mean())
@@ -134,9 +135,11 @@ class _Weighed:
             yield from self.slices(self.champion)
 
     def against(self, baseline: str) -> GateRow:
-        """Gate: a candidate's loss is provably below a baseline's."""
+        """Gate: a candidate's loss is provably below a baseline's; after a change, not above it."""
         level = self.error
         compared = self._paired(baseline).gain(level=level)
+        if self.evaluation.change is not None:
+            return self._no_loss_row(baseline, compared)
         return self._gain_row(f"better than {baseline}", baseline, compared)
 
     def against_champion(self, champion: str) -> GateRow:
@@ -148,6 +151,8 @@ class _Weighed:
             return self._gain_row("better than the champion", champion, compared)
         margin = self.problem.gates.margin
         compared = paired.worsening(level=level)
+        if self.problem.gates.promote_when == "unless_worse":
+            return self._unless_worse(champion, compared, margin)
         return GateRow(
             gate="not worse than the champion",
             bound=f"<= {margin:.1%} more loss",
@@ -159,6 +164,23 @@ class _Weighed:
                 f"The loss of {self.model!r} ({self._metric}) is {compared.observed:+.2%} against "
                 f"{champion!r}, below {compared.high:+.2%} with {1 - level:.4g} confidence; "
                 f"{margin:+.1%} is allowed."
+            ),
+        )
+
+    def _unless_worse(self, champion: str, compared: Comparison, margin: float) -> GateRow:
+        passed = compared.low <= margin
+        verdict = "no proof of more" if passed else "more, beyond doubt"
+        return GateRow(
+            gate="not provably worse than the champion",
+            bound=f"<= {margin:.1%} more loss",
+            observed=compared.observed,
+            low=compared.low,
+            high=compared.high,
+            passed=passed,
+            explanation=(
+                f"The loss of {self.model!r} ({self._metric}) is {compared.observed:+.2%} against "
+                f"{champion!r}, above {compared.low:+.2%} with {1 - compared.level:.4g} "
+                f"confidence; {margin:+.1%} is allowed: {verdict}."
             ),
         )
 
@@ -215,6 +237,23 @@ class _Weighed:
                 f"{self.model!r} is {verdict} than {other!r}: the difference of their losses "
                 f"({self._metric}) is {compared.observed:.4g}, and above {compared.low:.4g} with "
                 f"{1 - compared.level:.4g} confidence."
+            ),
+        )
+
+    def _no_loss_row(self, baseline: str, compared: Comparison) -> GateRow:
+        passed = compared.high >= 0
+        verdict = "not provably worse" if passed else "worse, beyond doubt,"
+        return GateRow(
+            gate=f"not provably worse than {baseline}",
+            bound="difference not below 0",
+            observed=compared.observed,
+            low=compared.low,
+            high=compared.high,
+            passed=passed,
+            explanation=(
+                f"Since the change {self.model!r} is {verdict} than {baseline!r}: the difference "
+                f"of their losses ({self._metric}) is {compared.observed:.4g}, and below "
+                f"{compared.high:.4g} with {1 - compared.level:.4g} confidence."
             ),
         )
 

@@ -37,6 +37,8 @@ def folds(
     evaluation: Evaluation,
     label_delay: timedelta,
     cutoff: datetime,
+    *,
+    change: datetime | None = None,
 ) -> list[Fold]:
     """Return the folds in order of time: the last ones of the declared horizon that are possible.
 
@@ -49,6 +51,8 @@ def folds(
         evaluation: How many folds, how long, and with what gap (by default the label delay).
         label_delay: The declared delay of the labels.
         cutoff: Rows with labels known after it are not used at all.
+        change: When the world changed. Folds then are short enough to lie after it, and the first
+            one is trained on some rows from after it.
 
     Raises:
         DataError: If not even one fold has enough rows before it.
@@ -59,10 +63,16 @@ def folds(
         raise DataError(message)
     gap = label_delay if evaluation.gap is None else evaluation.gap
     end = _moment(event_time[known].max()) + _TICK
+    horizon = evaluation.horizon
+    if change is not None:
+        horizon = min(horizon, (end - change - gap) / (evaluation.folds + 1))
+        if horizon <= timedelta(0):
+            message = f"No label of a row from after the change at {change} was known at {cutoff}."
+            raise DataError(message)
     found: list[Fold] = []
     most_train = 0
     for _ in range(evaluation.folds):
-        window = Window(end - evaluation.horizon, end)
+        window = Window(end - horizon, end)
         end = window.start
         fold = _fold(event_time, label_known_at, known, window, gap)
         most_train = max(most_train, len(fold.train))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,7 @@ class Walk:
         classes: All classes, sorted; empty for regression.
         answers: One a model.
         last_models: By configuration, the model that was trained for the last fold.
+        change: When the world changed, where all folds lie after that.
     """
 
     folds: tuple[Fold, ...]
@@ -73,6 +74,7 @@ class Walk:
     classes: tuple[Any, ...]
     answers: tuple[Answers, ...]
     last_models: Mapping[str, Any]
+    change: datetime | None = None
 
     @property
     def times(self) -> npt.NDArray[np.datetime64]:
@@ -85,6 +87,16 @@ class Walk:
         return next(found, None)
 
 
+class Trainer(Protocol):
+    """Makes a model of a configuration and what was known at a cutoff."""
+
+    def __call__(
+        self, configuration: Configuration, training_set: TrainingSet, *, seed: int
+    ) -> Any:  # noqa: ANN401
+        """Return the fitted model."""
+        ...
+
+
 def walk_forward(
     problem: Problem,
     training_set: TrainingSet,
@@ -92,24 +104,45 @@ def walk_forward(
     *,
     champion: Champion | None,
     seed: int,
+    change: datetime | None = None,
+    trainer: Trainer = fit,
+    jobs: int | None = None,
 ) -> Walk:
     """Train each configuration fold by fold and collect the answers for the test rows.
+
+    Args:
+        problem: Declares the folds.
+        training_set: All rows known at the cutoff.
+        configurations: Each is trained anew for every fold.
+        champion: Answers as it is the rows after its own cutoff.
+        seed: Of the models.
+        change: When the world changed; all folds then lie after it.
+        trainer: Makes the models.
+        jobs: Processes at once, at most; by default what the search may use.
 
     Raises:
         DataError: If no fold is possible.
     """
-    steps = _steps(problem, training_set)
+    steps = _steps(problem, training_set, change)
     rows = training_set.rows(np.concatenate([fold.test for fold in steps]))
     y, classes = plain_labels(rows), ()
     if problem.task != "regression":
         classes = tuple(sorted({*plain_labels(training_set).tolist()}))
     trained = side_by_side(
         [
-            partial(_trained, configuration, training_set, fold, task=problem.task, seed=seed)
+            partial(
+                _trained,
+                configuration,
+                training_set,
+                fold,
+                task=problem.task,
+                seed=seed,
+                trainer=trainer,
+            )
             for configuration in configurations
             for fold in steps
         ],
-        jobs=problem.search.jobs,
+        jobs=jobs or problem.search.jobs,
     )
     answers, last_models = [], {}
     for number, configuration in enumerate(configurations):
@@ -135,6 +168,7 @@ def walk_forward(
         classes=classes,
         answers=tuple(answers),
         last_models=last_models,
+        change=change,
     )
 
 
@@ -145,14 +179,15 @@ def _trained(
     *,
     task: Task,
     seed: int,
+    trainer: Trainer,
 ) -> tuple[Any, Predictions]:
     """Return the model that was trained before a fold, and its answers for the fold."""
     known = as_known_at(training_set, fold.train, fold.train_cutoff)
-    model = fit(configuration, known, seed=seed)
+    model = trainer(configuration, known, seed=seed)
     return model, predict(model, training_set.rows(fold.test).inputs, task)
 
 
-def _steps(problem: Problem, training_set: TrainingSet) -> list[Fold]:
+def _steps(problem: Problem, training_set: TrainingSet, change: datetime | None) -> list[Fold]:
     frame = training_set.frame
     steps = folds(
         frame["event_time"],
@@ -160,6 +195,7 @@ def _steps(problem: Problem, training_set: TrainingSet) -> list[Fold]:
         problem.evaluation,
         problem.label.delay,
         training_set.cutoff,
+        change=change,
     )
     if problem.task == "regression":
         return steps

@@ -1,6 +1,6 @@
 """Why the system acted, or did not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,11 +54,25 @@ class DecisionLog:
         }
         return self.state.write(lambda connection: _insert(connection, values))
 
-    def recent(self, problem: str, kind: str | None = None, limit: int = 100) -> list[Decision]:
-        """Return the latest decisions, of one kind or of all, newest first."""
+    def record_all(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append many decisions at once; each has the fields of ``record`` by name."""
+        if rows:
+            self.state.write(lambda connection: connection.execute(sa.insert(decisions), rows))
+
+    def recent(
+        self,
+        problem: str,
+        kind: str | None = None,
+        limit: int = 100,
+        *,
+        outcome: str | None = None,
+    ) -> list[Decision]:
+        """Return the latest decisions, of one kind and outcome or of all, newest first."""
         query = sa.select(decisions).where(decisions.c.problem == problem)
         if kind is not None:
             query = query.where(decisions.c.kind == kind)
+        if outcome is not None:
+            query = query.where(decisions.c.outcome == outcome)
         query = query.order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(limit)
         with self.state.read() as connection:
             return fetch(connection, query, Decision)

@@ -6,12 +6,12 @@ import duckdb
 import pandas as pd
 
 from ml_assets.core.feature_query import literal, quoted
+from ml_assets.core.monitoring_reference import with_residuals
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_tables import known_by
 from ml_assets.storage.lake import Lake
-from ml_assets.storage.monitoring_reference import with_residuals
 from ml_assets.storage.placement import place
 
 LOG_COLUMNS = {

@@ -1,7 +1,7 @@
 """Training sets: the join of features and labels as they were known at a cutoff."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 
 import duckdb
@@ -11,7 +11,7 @@ import pandas as pd
 from ml_assets.core.errors import DataError
 from ml_assets.core.feature_query import BASELINE_PREFIX, literal, quoted
 from ml_assets.core.feature_rows import as_texts
-from ml_assets.core.problem import Problem
+from ml_assets.core.histories import earliest
 from ml_assets.core.training_set import TrainingSet
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
@@ -115,7 +115,7 @@ def _join(declared: DeclaredProblem, recipe: TrainingRecipe, features: list[str]
     extra = [s.column for s in problem.slices if s.column not in features]
     slices = "".join(f", v.{quoted(name)}" for name in extra)
     rows = f"JOIN lake_validated_data AS v USING ({identity})" if extra else ""
-    since = _since(problem, recipe.cutoff)
+    since = earliest(problem, recipe.cutoff)
     recent = f"AND f.event_time >= {literal(since)}" if since else ""
     return f"""
         SELECT {chosen}, l.{quoted(problem.label.column)}, l.known_at AS label_known_at{slices}
@@ -124,17 +124,6 @@ def _join(declared: DeclaredProblem, recipe: TrainingRecipe, features: list[str]
         WHERE l.{quoted(problem.label.column)} IS NOT NULL {recent}
         ORDER BY {", ".join(["event_time", *map(quoted, problem.keys)])}
     """
-
-
-def _since(problem: Problem, cutoff: datetime) -> datetime | None:
-    """Return the moment before which no candidate learns, if all have a window."""
-    windows = [candidate.window for candidate in problem.candidates]
-    known = [window for window in windows if window is not None]
-    if len(known) < len(windows):
-        return None
-    folds = problem.evaluation.folds * problem.evaluation.horizon
-    gap = problem.evaluation.gap or problem.label.delay
-    return cutoff - (max(known, default=timedelta(0)) + folds + gap)
 
 
 def _training_set(

@@ -1,11 +1,15 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from ml_assets.core.episodes import Episode
-from ml_assets.core.policy import Training, decide_retraining
-from ml_assets.core.problem import Retraining
+from ml_assets.core.loss_reading import LossReading, UsualLoss
+from ml_assets.core.policy import decide_retraining
+from ml_assets.core.problem import Gates, Retraining
+from ml_assets.core.retraining_history import Training
+from ml_assets.core.worth import expected_recovery
 
 NOW = datetime(2024, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -21,7 +25,32 @@ EPISODE = Episode(
 )
 
 
-def decided(policy=None, *, episode=EPISODE, tick=None, champion="v3", trainings=(), now=NOW):
+DAY = timedelta(days=1)
+
+
+def reading(excess, *, rows=500, error=0.02, source="realised", since=EPISODE.opened):
+    return LossReading(
+        source=source,
+        loss=1 + excess,
+        usual=1.0,
+        error=error,
+        degrees=50,
+        rows=rows,
+        since=since,
+    )
+
+
+def decided(
+    policy=None,
+    *,
+    episode=EPISODE,
+    tick=None,
+    champion="v3",
+    trainings=(),
+    now=NOW,
+    readings=(),
+    **more,
+):
     return decide_retraining(
         policy or Retraining(),
         problem="plant",
@@ -30,6 +59,8 @@ def decided(policy=None, *, episode=EPISODE, tick=None, champion="v3", trainings
         trainings=trainings,
         episode=episode,
         tick=tick,
+        readings=readings,
+        **more,
     )
 
 
@@ -43,7 +74,7 @@ def test_drift_of_the_model_retrains_once_and_says_why():
 
 REFUSALS = {
     "nothing": ({"episode": None}, "nothing has drifted"),
-    "switched off": ({"policy": Retraining(on_drift=False)}, "on_drift is off"),
+    "switched off": ({"policy": Retraining(triggers=())}, "triggers does not name drift"),
     "another version": ({"champion": "v4"}, "seen by version v3; v4 answers now"),
     "over": ({"episode": replace(EPISODE, closed=NOW - HOUR)}, "ended at 2024-03-10 11:00"),
     "data fault": ({"episode": replace(EPISODE, severity="data_fault")}, "data is at fault"),
@@ -55,6 +86,20 @@ REFUSALS = {
             "trainings": [Training(NOW - HOUR, "plant/v3/earlier")],
         },
         "max_per_day allows 1",
+    ),
+    "budget of a month": (
+        {
+            "policy": Retraining(max_per_month=2),
+            "trainings": [Training(NOW - 9 * DAY), Training(NOW - 20 * DAY)],
+        },
+        "max_per_month allows 2",
+    ),
+    "too few rows to learn from": ({"learnable": 199}, "199 labelled rows are from after"),
+    "not worth it": ({"readings": [reading(0.01)]}, "does not pay"),
+    "nothing lost": ({"readings": [reading(-0.2)]}, "The loss is -20.0%"),
+    "circuit": (
+        {"trainings": [Training(NOW - n * DAY, "e", promoted=False) for n in (4, 3, 2)]},
+        "3 retrainings in a row were not promoted: paused until 2024-03-15",
     ),
 }
 
@@ -96,3 +141,77 @@ def test_an_episode_that_outlives_the_cool_down_is_answered_again():
     decision = decided(trainings=[Training(NOW - 48 * HOUR, EPISODE.id)])
     assert decision.retrain
     assert decision.run_key == f"retrain/{EPISODE.id}/2"
+
+
+def test_a_loss_that_has_provably_risen_retrains_without_drift():
+    heard = Retraining(triggers=("realised",))
+    decision = decided(heard, episode=None, readings=[reading(0.3)])
+    assert decision.retrain
+    assert decision.run_key == "retrain/realised/v3"
+    assert decision.change == EPISODE.opened
+    assert not decided(heard, episode=None, readings=[reading(0.3, error=0.2)]).retrain
+    assert not decided(episode=None, readings=[reading(0.3)]).retrain
+
+
+def test_a_data_fault_silences_a_risen_loss():
+    heard = Retraining(triggers=("realised",))
+    fault = replace(EPISODE, severity="data_fault")
+    decision = decided(heard, episode=fault, readings=[reading(0.3)])
+    assert not decision.retrain
+
+
+def test_labels_are_believed_before_an_estimate():
+    estimate = reading(0.5, source="estimated", error=0.001)
+    assert decided(readings=[estimate]).worth.excess == pytest.approx(0.5)
+    both = decided(readings=[estimate, reading(-0.1, error=0.1)])
+    assert not both.retrain
+    assert both.worth.excess == pytest.approx(-0.1)
+
+
+def test_what_a_retraining_is_worth_grows_with_the_time_the_loss_has_lasted():
+    small = reading(0.04)
+    assert not decided(readings=[small], now=NOW).retrain
+    later = NOW + 9 * DAY
+    lasting = replace(EPISODE, last_drift=later)
+    assert decided(readings=[small], episode=lasting, now=later).retrain
+    # Unless a regular retraining is due before it would have paid.
+    tick = later + DAY
+    assert not decided(readings=[small], episode=lasting, now=later, next_tick=tick).retrain
+
+
+def test_dearer_training_and_riskier_gates_need_a_larger_loss():
+    lost = [reading(0.3)]
+    assert decided(readings=lost).retrain
+    assert not decided(Retraining(cost=0.2), readings=lost).retrain
+    assert not decided(readings=lost, gates=Gates(confidence=0.6, slice_margin=1.0)).retrain
+
+
+def test_what_past_retrainings_took_away_is_expected_again():
+    policy = Retraining(expected_recovery=0.5)
+    failed = [Training(NOW - n * 9 * DAY, "e", True, recovery=0.0) for n in (1, 2, 3)]
+    assert decided(policy, readings=[reading(0.3)], trainings=failed).worth.recovery == 0.2
+    assert expected_recovery(policy, [-5.0] * 10) == 0.0
+
+
+def test_the_circuit_closes_with_a_promotion_and_opens_longer_each_time():
+    failed = [Training(NOW - n * DAY, "e", promoted=False) for n in (9, 8, 7, 6)]
+    assert decided(trainings=failed).paused_until == NOW - 6 * DAY + 14 * DAY
+    assert decided(trainings=[*failed, Training(NOW - 5 * DAY, "e", promoted=True)]).retrain
+    regular = [Training(NOW - n * DAY, None, promoted=False) for n in (9, 8, 7, 6)]
+    assert decided(trainings=regular).retrain
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_noise_is_seldom_taken_for_a_rise(correlation):
+    generator = np.random.default_rng(0)
+    times = np.datetime64("2024-01-01", "us") + np.arange(2000) * np.timedelta64(1, "h")
+    risen = 0
+    for _ in range(400):
+        noise = generator.normal(0, 1, 2300)
+        for at in range(1, len(noise)):
+            noise[at] = correlation * noise[at - 1] + (1 - correlation**2) ** 0.5 * noise[at]
+        losses = np.exp(noise)
+        usual = UsualLoss.of(losses[:2000], times)
+        now = LossReading.of(usual, losses[2000:], since=NOW)
+        risen += now.has_risen(level=0.01)
+    assert risen <= 0.03 * 400

@@ -7,8 +7,8 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from ml_assets.automation.retraining import KIND
 from ml_assets.storage.drift_reports import SCHEMA
+from ml_assets.storage.retrainings import KIND
 from ml_assets_tests.journeys.test_files import runner, write
 
 __all__ = ["runner"]

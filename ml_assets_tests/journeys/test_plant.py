@@ -8,13 +8,14 @@ import duckdb
 import httpx
 import pytest
 
-from ml_assets.automation.retraining import KIND, decide_now
+from ml_assets.automation.retraining import decide_now
 from ml_assets.cli.demo.traffic import send_day
 from ml_assets.core.errors import LedgerError
 from ml_assets.core.release import COMPILED_FILE
 from ml_assets.core.window import Window
 from ml_assets.storage.drift_reports import newest_window_end
 from ml_assets.storage.rebuilding import rebuild
+from ml_assets.storage.retrainings import KIND
 from ml_assets.storage.served_bento import serve
 from ml_assets.storage.versions import champion_version, deploy, served_release
 

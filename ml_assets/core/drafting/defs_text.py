@@ -190,6 +190,6 @@ def _operation(inference: Inference) -> Iterable[str]:
     yield f"    min_rows: {200 if inference.rows >= 5_000 else 50}"
     yield "  retraining:"
     yield '    # cron: "0 4 * * 1"  # every Monday at four, drift or not'
-    yield "    on_drift: true"
+    yield "    triggers: [drift]"
     yield "    cooldown: P1D"
     yield "  seed: 0"

@@ -25,6 +25,7 @@ from ml_assets.core.problem.operation import (
     Quality,
     Retraining,
     Serving,
+    Trigger,
 )
 from ml_assets.core.problem.problem import Duplicates, Problem
 from ml_assets.core.problem.source import (
@@ -81,5 +82,6 @@ __all__ = [
     "Step",
     "Task",
     "Traffic",
+    "Trigger",
     "Unfamiliar",
 ]

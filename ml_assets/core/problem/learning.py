@@ -129,6 +129,11 @@ class Candidate(Declaration):
     half_life: PositiveDuration | None = Field(
         default=None, description="A row this old weighs half as much as a new one."
     )
+    adapts: bool = Field(
+        default=True,
+        description="After drift, also try it on the rows since the change alone, and with older "
+        "rows weighing less; a half_life keeps it as declared.",
+    )
 
     @field_validator("estimator")
     @classmethod
@@ -160,9 +165,14 @@ class Slice(Declaration):
 class Gates(Declaration):
     """When a challenger may become champion."""
 
-    promote_when: Literal["better", "not_worse"] = "better"
+    promote_when: Literal["better", "not_worse", "unless_worse"] = Field(
+        default="better",
+        description="better and not_worse ask for proof; unless_worse lets a newer model through "
+        "unless it is provably worse: for worlds that move faster than proof comes.",
+    )
     margin: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.01, description="'not worse' allows this share of the champion's loss."
+        default=0.01,
+        description="'not_worse' and 'unless_worse' allow this share of the champion's loss.",
     )
     slice_margin: Annotated[float, Field(ge=0)] = Field(
         default=0.1, description="Share of its loss a slice may be worse, beyond doubt, at most."

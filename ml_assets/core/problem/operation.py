@@ -3,7 +3,14 @@
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from ml_assets.core.problem.assurance import Interventions, PredictionInterval, Unfamiliar
 from ml_assets.core.problem.base import Declaration, Duration, PositiveDuration, faults_at
@@ -93,13 +100,39 @@ class Monitoring(Declaration):
         return self
 
 
+Trigger = Literal["drift", "realised", "estimated", "audited"]
+
+
 class Retraining(Declaration):
-    """When a new cutoff is trained."""
+    """When a new cutoff is trained, and when a retraining is worth it."""
 
     cron: str | None = Field(default=None, description="Regular retraining, drift or not.")
-    on_drift: bool = True
+    triggers: tuple[Trigger, ...] = Field(
+        default=("drift",),
+        description="What else may cause one: drift, or a loss that has risen as labels say "
+        "(realised), as is estimated without labels, or as a random audit says.",
+    )
+    cost: NonNegativeFloat = Field(
+        default=0.05,
+        description="What a retraining costs, in days of the usual loss: at 0.05 it is worth it "
+        "where it takes 5 % off the loss for a day.",
+    )
+    expected_recovery: Share = Field(
+        default=0.5,
+        description="Share of a risen loss that a retraining is expected to take away, until past "
+        "retrainings say more.",
+    )
     cooldown: Duration = Field(default="P1D", validate_default=True)
     max_per_day: PositiveInt = 2
+    max_per_month: PositiveInt = Field(default=20, description="In any 30 days.")
+    give_up_after: PositiveInt = Field(
+        default=3, description="Retrainings in a row that were not promoted, before a pause."
+    )
+    pause: PositiveDuration = Field(
+        default="P7D",
+        validate_default=True,
+        description="Length of that pause; it doubles each time that the next one fails as well.",
+    )
 
 
 class Labelling(Declaration):

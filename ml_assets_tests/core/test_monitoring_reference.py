@@ -6,7 +6,7 @@ import pytest
 
 from ml_assets.core.errors import DataError
 from ml_assets.core.evaluation import evaluate
-from ml_assets.storage.monitoring_reference import learn_reference
+from ml_assets.core.monitoring_reference import learn_reference
 from ml_assets_tests.core.learning_data import configurations, problem, training_set
 
 

@@ -1,0 +1,81 @@
+"""All rows of a problem, read once, with the moments from which their labels were known."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ml_assets.core.training_set import TrainingSet
+from ml_assets.core.window import Window
+
+Positions = npt.NDArray[np.intp]
+Moments = npt.NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """The feature table beside every label that ever was known of it.
+
+    Attributes:
+        frame: One row an example, as ``TrainingSet.frame`` but without the label, by event time.
+        target: Name of the label column.
+        numeric: Features that are numbers.
+        categorical: Features that are text.
+        label_row: Position in ``frame`` of the row that each label is of; ascending.
+        label: Each label.
+        known_at: From when each label was known, in UTC.
+        superseded_at: From when another label of the row took its place; NaT if none did.
+    """
+
+    frame: pd.DataFrame
+    target: str
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    label_row: Positions
+    label: np.ndarray
+    known_at: Moments
+    superseded_at: Moments
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_times", self.frame["event_time"].to_numpy("datetime64[us]"))
+
+    @property
+    def times(self) -> Moments:
+        """Event time of each row in UTC, ascending."""
+        return self._times  # pyrefly: ignore[missing-attribute]
+
+    def between(self, window: Window) -> slice:
+        """Return where the rows of a window lie."""
+        first, last = np.searchsorted(self.times, [_plain(window.start), _plain(window.end)])
+        return slice(int(first), int(last))
+
+    def labels_known(self, rows: slice, moment: datetime) -> tuple[Positions, np.ndarray, Moments]:
+        """Return which of some rows had a label at a moment, the labels, and since when."""
+        part = slice(*np.searchsorted(self.label_row, [rows.start, rows.stop]))
+        at = _plain(moment)
+        until = self.superseded_at[part]
+        known = (self.known_at[part] <= at) & (np.isnat(until) | (until > at))
+        chosen = np.flatnonzero(known) + part.start
+        return self.label_row[chosen], self.label[chosen], self.known_at[chosen]
+
+    def last_labels(self) -> np.ndarray:
+        """Return the last label of each row, None where none ever came."""
+        found = np.full(len(self.frame), None, dtype=object)
+        last = np.isnat(self.superseded_at)
+        found[self.label_row[last]] = self.label[last]
+        return found
+
+    def known_by(self, cutoff: datetime, since: datetime | None = None) -> TrainingSet:
+        """Return the training set of a cutoff, as live operation would have read it."""
+        first = 0 if since is None else int(np.searchsorted(self.times, _plain(since)))
+        rows, labels, known_at = self.labels_known(slice(first, len(self.frame)), cutoff)
+        frame = self.frame.iloc[rows].reset_index(drop=True)
+        frame["label_known_at"] = pd.Series(known_at).dt.tz_localize("UTC").dt.as_unit("us")
+        frame[self.target] = labels
+        return TrainingSet(frame, self.target, self.numeric, self.categorical, cutoff)
+
+
+def _plain(moment: datetime) -> np.datetime64:
+    return np.datetime64(moment.replace(tzinfo=None), "us")

@@ -1,0 +1,226 @@
+"""What a version that serves from some moment on answers, and what watching it tells.
+
+All of it follows from the version, the moment and the time that is asked about, so policies that
+serve the same version share it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ml_assets.core.drift import decide, history
+from ml_assets.core.episodes import Episode, VerdictRow, episodes_of
+from ml_assets.core.histograms import EPOCH, WindowCounts
+from ml_assets.core.loss_reading import LossReading
+from ml_assets.core.metrics import row_loss
+from ml_assets.core.monitoring_reference import with_residuals
+from ml_assets.core.problem import Problem
+from ml_assets.core.rehearsal.past import Past
+from ml_assets.core.rehearsal.version import Version
+from ml_assets.core.training import predict
+from ml_assets.core.window import Window
+
+FloatArray = npt.NDArray[np.float64]
+MOST_STEPS_AHEAD = 64
+
+
+@dataclass(eq=False)
+class Service:
+    """One version, from the moment it serves.
+
+    Attributes:
+        problem: Declares how it is watched.
+        past: The rows it answers.
+        version: Who answers.
+        steps: All partitions of the rehearsal.
+        since: From when it answers.
+        truth: The last label of every row of the past; missing where none ever came.
+        audit: Rows of the past that a random audit would have drawn.
+    """
+
+    problem: Problem
+    past: Past
+    version: Version
+    steps: Sequence[Window]
+    since: datetime
+    truth: np.ndarray
+    audit: npt.NDArray[np.bool_]
+    _end: int = field(default=0, init=False)
+    _ahead: int = field(default=1, init=False)
+    _answers: list[np.ndarray] = field(default_factory=list, init=False)
+    _losses: list[FloatArray] = field(default_factory=list, init=False)
+    _windows: dict[datetime, "_Window"] = field(default_factory=dict, init=False)
+    _verdicts: dict[datetime, VerdictRow] = field(default_factory=dict, init=False)
+    _seen: dict[datetime, tuple[VerdictRow, ...]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._first = self.past.between(Window(self.since, self.steps[-1].end)).start
+        self._end = self._first
+
+    def losses(self, window: Window) -> FloatArray:
+        """Return the losses of the rows of a window; NaN where the truth never came."""
+        rows = self.past.between(window)
+        self._answer(rows.stop)
+        joined = self._joined_losses()
+        return joined[rows.start - self._first : rows.stop - self._first]
+
+    def episodes(self, now: datetime) -> list[Episode]:
+        """Return the episodes of drift that are known at a moment."""
+        return episodes_of(self.verdicts(now), problem=self.problem.name, version=self.version.name)
+
+    def verdicts(self, now: datetime) -> tuple[VerdictRow, ...]:
+        """Return the verdict on each window that is over, as labels known at ``now`` make it.
+
+        Moments are asked in order of time; a moment that was asked before gives the same answer.
+        """
+        if now not in self._seen:
+            self._watch(now)
+            self._seen[now] = tuple(self._verdicts[start] for start in sorted(self._verdicts))
+        return self._seen[now]
+
+    def readings(self, now: datetime, *, opened: datetime | None) -> list[LossReading]:
+        """Return the loss of late over the declared lengths, and since an episode opened."""
+        length = self.problem.monitoring.window
+        starts = {max(self.since, now - scale * length) for scale in self.problem.monitoring.scales}
+        if opened is not None:
+            starts.add(max(self.since, opened))
+        found = []
+        for start in sorted(starts):
+            rows = self.past.between(Window(start, max(start, now)))
+            known, _, _ = self.past.labels_known(rows, now)
+            self._answer(rows.stop)
+            losses = self._joined_losses()[known - self._first]
+            audited = losses[self.audit[known]]
+            for source, seen in (("realised", losses), ("audited", audited)):
+                least = self.problem.monitoring.min_rows if source == "realised" else LEAST_AUDITED
+                if len(seen) >= least:
+                    reading = LossReading.of(self.version.usual, seen, since=start, source=source)
+                    found.append(reading)
+        return found
+
+    def learnable(self, change: datetime, now: datetime) -> int:
+        """Count the rows from after a change and the evaluation's gap whose label is known."""
+        gap = self.problem.evaluation.gap
+        first = change + (self.problem.label.delay if gap is None else gap)
+        rows = self.past.between(Window(first, max(first, now)))
+        return len(self.past.labels_known(rows, now)[0])
+
+    def _answer(self, stop: int) -> None:
+        """Answer all rows before ``stop``, and some after, since a call costs more than a row."""
+        while self._end < stop:
+            ends = [self.past.between(step).stop for step in self.steps]
+            place = int(np.searchsorted(ends, self._end, side="right"))
+            last = min(place + self._ahead, len(ends)) - 1
+            until = max(stop, ends[last])
+            self._ahead = min(2 * self._ahead, MOST_STEPS_AHEAD)
+            self._append(slice(self._end, until))
+            self._end = until
+
+    def _append(self, rows: slice) -> None:
+        problem = self.problem
+        inputs = self.past.frame.iloc[rows]
+        answers = predict(self.version.model, inputs, problem.task)
+        truth = self.truth[rows]
+        known = np.flatnonzero(pd.notna(truth))
+        losses = np.full(len(truth), np.nan)
+        if len(known):
+            labels = np.array(truth[known].tolist())
+            classes = tuple(sorted({*answers.classes, *labels.tolist()})) if answers.classes else ()
+            losses[known] = row_loss(
+                problem.primary_metric, labels, answers.among(classes).rows(known)
+            )
+        self._answers.append(answers.values)
+        self._losses.append(losses)
+
+    def _joined_losses(self) -> FloatArray:
+        if len(self._losses) > 1:
+            self._losses = [np.concatenate(self._losses)]
+        return self._losses[0] if self._losses else np.empty(0)
+
+    def _joined_answers(self) -> np.ndarray:
+        if len(self._answers) > 1:
+            self._answers = [np.concatenate(self._answers)]
+        return self._answers[0]
+
+    def _watch(self, now: datetime) -> None:
+        """Count the windows that are over anew where more is known, and judge from there on."""
+        touched = [start for start in self._over(now) if self._count(start, now)]
+        if not touched:
+            return
+        monitoring, reference = self.problem.monitoring, self.version.reference
+        reach = history(reference, monitoring)
+        for start in sorted(self._windows):
+            if start < min(touched):
+                continue
+            seen = [
+                window.counts
+                for begun, window in self._windows.items()
+                if start - reach <= begun <= start
+            ]
+            self._verdicts[start] = VerdictRow.of(decide(reference, seen, monitoring))
+
+    def _over(self, now: datetime) -> list[datetime]:
+        """Return the starts of the windows that are over and not yet all known."""
+        length = self.version.reference.window
+        start = EPOCH + (self.since - EPOCH) // length * length
+        starts = []
+        while start + length <= now:
+            if start not in self._windows or not self._windows[start].is_complete:
+                starts.append(start)
+            start += length
+        return starts
+
+    def _count(self, start: datetime, now: datetime) -> bool:
+        """Count a window; say whether more is known than when it was last counted."""
+        end = start + self.version.reference.window
+        rows = self.past.between(Window(max(start, self.since), end))
+        known, labels, _ = self.past.labels_known(rows, now)
+        before = self._windows.get(start)
+        if rows.start == rows.stop or (before is not None and before.labelled == len(known)):
+            return False
+        self._answer(rows.stop)
+        part = slice(rows.start - self._first, rows.stop - self._first)
+        truths = np.full(rows.stop - rows.start, None, dtype=object)
+        truths[known - rows.start] = labels
+        answers = pd.Series(self._joined_answers()[part])
+        frame = with_residuals(
+            self.problem,
+            self.past.frame.iloc[rows].reset_index(drop=True),
+            truth=pd.Series(truths),
+            predicted=answers,
+        )
+        counts = WindowCounts.of(frame, self.version.reference.bins, start=start)
+        ever = int(pd.notna(self.truth[rows]).sum())
+        self._windows[start] = _Window(counts, len(known), len(known) >= ever)
+        return True
+
+
+LEAST_AUDITED = 20
+
+
+@dataclass(frozen=True)
+class _Window:
+    counts: WindowCounts
+    labelled: int
+    is_complete: bool
+
+
+def audited_rows(
+    problem: Problem, past: Past, *, seed: int, fallback: int = 20
+) -> npt.NDArray[np.bool_]:
+    """Draw the rows that a random audit with the declared budget would have asked about.
+
+    Args:
+        problem: Declares the budget; without one, ``fallback`` rows a day are drawn.
+        past: All rows.
+        seed: Of the draw.
+        fallback: Rows a day where nothing is declared.
+    """
+    daily = problem.labelling.daily_budget * problem.labelling.audit_share or fallback
+    days = max((past.times[-1] - past.times[0]) / np.timedelta64(1, "D"), 1.0)
+    share = min(1.0, daily * days / len(past.times))
+    return np.random.default_rng(seed).random(len(past.times)) < share

@@ -1,0 +1,201 @@
+"""What was decided about retraining, what came of it, and how the champion does meanwhile."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from ml_assets.core.evaluation import LOSS, PREDICTION
+from ml_assets.core.feature_query import literal, quoted
+from ml_assets.core.loss_reading import LossReading, UsualLoss
+from ml_assets.core.policy import RetrainingDecision
+from ml_assets.core.retraining_history import Training, recovery_of
+from ml_assets.core.window import Window
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.label_tables import known_by
+from ml_assets.storage.performance import row_losses
+from ml_assets.storage.production import answered_rows
+from ml_assets.storage.versions import StoredVersion, stored_version
+from ml_assets.storage.workspace import Workspace
+
+KIND = "retraining"
+CHAMPION = "champion"
+
+
+def record_decision(
+    workspace: Workspace,
+    problem: str,
+    decision: RetrainingDecision,
+    *,
+    now: datetime,
+    cutoff: datetime,
+    columns: tuple[str, ...] = (),
+) -> None:
+    """Append a decision, also one to do nothing, with what led to it.
+
+    Args:
+        workspace: Holds the decisions.
+        problem: Name of the problem.
+        decision: What was decided.
+        now: End of the newest window that was looked at.
+        cutoff: Cutoff of the training that follows, if one does.
+        columns: What had drifted.
+    """
+    worth = decision.worth
+    details: dict[str, Any] = {
+        "now": now.isoformat(),
+        "columns": list(columns),
+        "run_key": decision.run_key,
+        "cutoff": cutoff.isoformat(),
+        "change": None if decision.change is None else decision.change.isoformat(),
+    }
+    if worth is not None:
+        details["worth"] = {**asdict(worth), "horizon": worth.horizon.total_seconds()}
+    workspace.decisions.record(
+        problem,
+        KIND,
+        "retrain" if decision.retrain else "keep",
+        decision.reason,
+        episode=decision.episode,
+        details=details,
+        at=datetime.now(tz=UTC),
+    )
+
+
+def change_before(workspace: Workspace, problem: str, cutoff: datetime) -> datetime | None:
+    """Return the change that the training at a cutoff answers; None for a regular one."""
+    for one in workspace.decisions.recent(problem, KIND, outcome="retrain"):
+        if one.details.get("cutoff") == cutoff.isoformat():
+            change = one.details.get("change")
+            return None if change is None else datetime.fromisoformat(change)
+    return None
+
+
+def past_trainings(workspace: Workspace, problem: str) -> list[Training]:
+    """Return the retrainings that were decided on, with what came of them."""
+    outcomes = _outcomes(workspace, problem)
+    return [
+        _training(workspace, problem, one.episode, one.details, outcomes)
+        for one in workspace.decisions.recent(problem, KIND, outcome="retrain")
+    ]
+
+
+def usual_loss(workspace: Workspace, declared: DeclaredProblem, stored: StoredVersion) -> UsualLoss:
+    """Return the loss of a version where it was judged, by the metric the log is judged by."""
+    name, version = declared.problem.name, stored.version
+    rows = _evaluated(workspace, name, version.cutoff)
+    answers = rows[PREDICTION + version.configuration.name]
+    losses = row_losses(declared.problem, rows["truth"], answers)
+    return UsualLoss.of(losses, rows["event_time"].to_numpy("datetime64[us]"))
+
+
+def realised_readings(
+    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
+    declared: DeclaredProblem,
+    version: str,
+    *,
+    now: datetime,
+    opened: datetime | None,
+) -> list[LossReading]:
+    """Return the champion's loss over the declared lengths, and since an episode opened.
+
+    Only labels that were known at ``now`` count.
+    """
+    monitoring = declared.problem.monitoring
+    if not workspace.lake.exists(table_name(declared, "labels")):
+        return []
+    starts = {now - scale * monitoring.window for scale in monitoring.scales}
+    starts |= set() if opened is None else {opened}
+    rows = answered_rows(connection, workspace.lake, declared, Window(min(starts), now))
+    known = rows[(rows["version"] == version) & rows["truth"].notna()]
+    if len(known) < monitoring.min_rows:
+        return []
+    losses = row_losses(declared.problem, known["truth"], known["prediction"])
+    stored = stored_version(workspace, declared.problem.name, version)
+    usual = usual_loss(workspace, declared, stored)
+    found = []
+    for start in sorted(starts):
+        part = losses[(known["event_time"] >= start).to_numpy()]
+        if len(part) >= monitoring.min_rows:
+            found.append(LossReading.of(usual, part, since=start))
+    return found
+
+
+def learnable_rows(
+    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
+    declared: DeclaredProblem,
+    *,
+    change: datetime,
+    now: datetime,
+) -> int | None:
+    """Count the rows from after a change, and the evaluation's gap, whose label is known.
+
+    Returns:
+        None if there are no labels to count.
+    """
+    problem = declared.problem
+    gap = problem.label.delay if problem.evaluation.gap is None else problem.evaluation.gap
+    name = table_name(declared, "labels")
+    if not workspace.lake.exists(name):
+        return None
+    workspace.lake.register(connection, name, name="truths")
+    counted = connection.execute(
+        f"SELECT count(*) FROM {known_by('truths', now)} "
+        f"WHERE {quoted(problem.label.column)} IS NOT NULL "
+        f"AND event_time >= {literal(change + gap)} AND event_time < {literal(now)}"
+    ).fetchall()
+    return int(counted[0][0])
+
+
+def _training(
+    workspace: Workspace,
+    problem: str,
+    episode: str | None,
+    details: Mapping[str, Any],
+    outcomes: Mapping[str, bool],
+) -> Training:
+    cutoff = details.get("cutoff")
+    promoted = None if cutoff is None else outcomes.get(cutoff)
+    recovery, excess = None, (details.get("worth") or {}).get("excess")
+    if promoted is not None and excess is not None and cutoff is not None:
+        gain = _gain(workspace, problem, datetime.fromisoformat(cutoff))
+        recovery = recovery_of(excess, gain, promoted=promoted)
+    return Training(datetime.fromisoformat(details["now"]), episode, promoted, recovery)
+
+
+def _outcomes(workspace: Workspace, problem: str) -> dict[str, bool]:
+    """Return by cutoff whether the version that was weighed there came to serve."""
+    cutoffs, outcomes = {}, {}
+    for entry in workspace.ledger.entries(problem):
+        if entry.event == "trained":
+            cutoffs[entry.version] = entry.details.get("cutoff")
+        cutoff = cutoffs.get(entry.version)
+        if cutoff is not None and entry.event in ("promoted", "kept"):
+            outcomes[cutoff] = entry.event == "promoted"
+    return outcomes
+
+
+def _gain(workspace: Workspace, problem: str, cutoff: datetime) -> float | None:
+    """Return the share of the champion's loss that the weighed model did not have."""
+    model = workspace.outputs.read_json(problem, cutoff, "evaluation_report", "decision.json")[
+        "model"
+    ]
+    rows = _evaluated(workspace, problem, cutoff)
+    if LOSS + CHAMPION not in rows:
+        return None
+    losses = rows[[LOSS + model, LOSS + CHAMPION]].dropna().mean()
+    theirs = float(losses[LOSS + CHAMPION])
+    return 1 - float(losses[LOSS + model]) / theirs if np.isfinite(theirs) and theirs > 0 else None
+
+
+def _evaluated(workspace: Workspace, problem: str, cutoff: datetime) -> pd.DataFrame:
+    folder = workspace.outputs.folder(problem, cutoff, "evaluation_report")
+    return pd.read_parquet(BytesIO((folder / "rows.parquet").read_bytes()))

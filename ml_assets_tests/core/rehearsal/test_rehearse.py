@@ -1,0 +1,169 @@
+"""Policies on streams whose truth is known."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from ml_assets.core.errors import DataError, DeclarationError
+from ml_assets.core.rehearsal.comparison import compare_policies
+from ml_assets.core.rehearsal.fits import EXACT, Fidelity
+from ml_assets.core.rehearsal.policies import compared_policies
+from ml_assets.core.rehearsal.rehearse import rehearse
+from ml_assets.core.training import Configuration
+from ml_assets_tests.core.rehearsal.streams import BEGINS, DAY, past, problem, steps
+
+CHANGE = BEGINS + 8 * DAY
+
+
+def rehearsed(declared, rows, *names, change=None, days=40, fidelity=EXACT):
+    partitions = steps(days)
+    return rehearse(
+        declared,
+        rows,
+        compared_policies(declared, partitions, names=names),
+        steps=partitions,
+        seed=0,
+        change=change,
+        fidelity=fidelity,
+    )
+
+
+@pytest.fixture(scope="module")
+def changed():
+    return rehearsed(
+        problem(), past(change=CHANGE), "never", "always", "on_drift", "on_audit", change=CHANGE
+    )
+
+
+def test_on_drift_retrains_once_and_recovers_and_never_does_not(changed):
+    adapted, stale = changed.course("on_drift"), changed.course("never")
+    assert len(adapted.retrainings) == adapted.promotions == 1
+    late = slice(-5 * 240, None)
+    early = stale.losses[:240].mean()
+    assert stale.losses[late].mean() > 2.5 * early
+    assert adapted.losses[late].mean() < 1.1 * early
+    assert stale.retrainings == ()
+
+
+def test_the_figures_say_what_happened(changed):
+    compared = compare_policies(changed)
+    assert compared.oracle == "told"
+    assert compared.picked in {"on_drift", "on_audit"}
+    on_drift = compared.figure("on_drift")
+    assert on_drift.detection.alarms >= 1
+    assert on_drift.detection.false_alarms == 0
+    assert 1 <= on_drift.detection.delay_windows <= 2
+    assert not on_drift.detection.missed
+    assert compared.figure("always").detection is None
+    assert compared.figure("always").retrainings == 20
+    assert compared.figure("never").regret.low > on_drift.regret.high
+    assert compared.oracle_loss <= min(one.loss.value for one in compared.figures)
+
+
+def test_every_partition_has_a_decision_with_its_reason(changed):
+    for course in changed.courses:
+        assert len(course.decisions) == 20
+        assert all(one.decision.reason for one in course.decisions)
+        retrained = [one.at for one in course.decisions if one.decision.retrain]
+        assert retrained == [one.at for one in course.retrainings]
+
+
+def test_a_challenger_after_a_change_is_judged_on_rows_from_after_it(changed):
+    (retraining,) = changed.course("on_drift").retrainings
+    assert retraining.at <= CHANGE + 2 * DAY
+    names = [row.gate for row in retraining.gates.rows]
+    assert "not provably worse than typical" in names
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_quiet_stream_retrains_nothing(seed):
+    course = rehearsed(problem(), past(seed=seed), "on_drift").course("on_drift")
+    assert course.retrainings == ()
+    assert course.episodes == ()
+
+
+def test_a_data_fault_is_no_reason_to_learn():
+    rows = past(fault=CHANGE)
+    policies = {"retraining": {"triggers": ["drift", "realised"]}}
+    course = rehearsed(problem(**policies), rows, "declared").course("declared")
+    assert course.retrainings == ()
+    assert any("data is at fault" in one.decision.reason for one in course.decisions)
+
+
+def test_retrainings_that_come_to_nothing_open_the_circuit():
+    # Nothing can pass: the law changes and the bound asks for more than there is.
+    declared = problem(
+        gates={"at_most": {"mae": 0.01}},
+        retraining={"cooldown": "P1D", "give_up_after": 2, "pause": "P3D"},
+    )
+    course = rehearsed(declared, past(change=CHANGE), "on_drift").course("on_drift")
+    assert course.promotions == 0
+    times = [one.at for one in course.retrainings]
+    waited = np.diff(np.array(times)).tolist()
+    assert waited[:3] == [DAY, 3 * DAY, 6 * DAY]
+    paused = [one for one in course.decisions if one.decision.paused_until]
+    assert "2 retrainings in a row were not promoted" in paused[0].decision.reason
+
+
+def test_the_budget_of_a_month_is_kept():
+    declared = problem(
+        gates={"at_most": {"mae": 0.01}}, retraining={"give_up_after": 99, "max_per_month": 3}
+    )
+    course = rehearsed(declared, past(change=CHANGE), "on_drift").course("on_drift")
+    assert len(course.retrainings) == 3
+    assert "max_per_month allows 3" in course.decisions[-1].decision.reason
+
+
+def test_the_future_is_not_known():
+    rows = past(change=CHANGE)
+    whole = rehearsed(problem(), rows, "on_drift", days=40).course("on_drift")
+    short = rehearsed(problem(), rows, "on_drift", days=31).course("on_drift")
+    assert [one.decision for one in short.decisions] == [
+        one.decision for one in whole.decisions[: len(short.decisions)]
+    ]
+    assert short.losses.tolist() == whole.losses[: len(short.losses)].tolist()
+
+
+@pytest.mark.slow
+def test_what_comes_out_does_not_hang_on_the_number_of_processes():
+    declared, rows, partitions = problem(), past(change=CHANGE), steps()
+    policies = compared_policies(declared, partitions, names=["always", "never"])
+    one, two = (
+        rehearse(declared, rows, policies, steps=partitions, seed=0, jobs=jobs) for jobs in (1, 2)
+    )
+    for first, second in zip(one.courses, two.courses, strict=True):
+        assert first.losses.tolist() == second.losses.tolist()
+        assert [r.at for r in first.retrainings] == [r.at for r in second.retrainings]
+
+
+def test_unknown_policies_and_empty_partitions_are_refused():
+    declared, rows = problem(), past()
+    with pytest.raises(DeclarationError, match="Did you mean 'on_drift'"):
+        compared_policies(declared, steps(), names=["on_drif"])
+    later = steps(80)[-3:]
+    with pytest.raises(DataError, match="no row in the partitions"):
+        rehearse(declared, rows, compared_policies(declared, later), steps=later, seed=0)
+
+
+def test_lighter_models_have_fewer_trees_that_learn_more():
+    boosted = Configuration(
+        name="b",
+        kind="candidate",
+        estimator="sklearn.ensemble.HistGradientBoostingRegressor",
+        params={"max_iter": 300, "learning_rate": 0.04},
+    )
+    light = Fidelity(trees=100).lightened(boosted)
+    assert light.params == {"max_iter": 100, "learning_rate": pytest.approx(0.12)}
+    assert EXACT.lightened(boosted) == boosted
+    ridge = Configuration(name="r", kind="candidate", estimator="sklearn.linear_model.Ridge")
+    assert Fidelity(trees=10).lightened(ridge) == ridge
+
+
+def test_thinned_rows_are_spread_evenly_and_hold_the_newest():
+    rows = past(days=5).known_by(BEGINS)
+    thinned = Fidelity(rows=100).thinned(rows)
+    assert len(thinned.frame) == 100
+    assert thinned.frame["event_time"].iloc[-1] == rows.frame["event_time"].iloc[-1]
+    gaps = thinned.frame["event_time"].diff().dropna().unique()
+    assert gaps.tolist() == [timedelta(minutes=72)]
