@@ -35,7 +35,6 @@ MONITORING = (
     "prediction_log",
     "production_profile",
     "drift_report",
-    "adjustment",
     "performance_report",
     "experiment_report",
     "alerts",
