@@ -59,6 +59,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.gate_false_promotions
 	$(BIN)/python -m benchmarks.drift_operating_characteristics
 	$(BIN)/python -m benchmarks.sequential_test
+	$(BIN)/python -m benchmarks.audited_performance
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.year_backfill
 	$(BIN)/python -m benchmarks.compiled_models

@@ -6,14 +6,16 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bentos.predictor.body import ARROW_TYPE, REQUEST_ID_HEADER, header_of
+from bentos.predictor.body import ARROW_TYPE, REQUEST_ID_HEADER, REQUEST_ID_KEY, header_of
 from bentos.predictor.log import named_probabilities
 from bentos.predictor.passes import Answered, Conflict, Outcome
 from ml_assets.core.assurance import AssuredRows
 from ml_assets.core.request_rows import Refused
+
+VERSION_KEY = b"x-model-version"
 
 
 def as_json(
@@ -26,31 +28,55 @@ def as_json(
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
 
 
-def respond(outcome: Outcome, request: Request) -> Response:
+class _Sent:
+    """A response that is there already: what is said of it in general need not be made again.
+
+    Args:
+        body: All of it.
+        kind: Its content-type.
+        headers: Further headers.
+    """
+
+    def __init__(self, body: bytes, kind: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self._body = body
+        size = (b"content-length", b"%d" % len(body))
+        self._headers = [*headers, size, (b"content-type", kind)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
+def respond(outcome: Outcome, scope: Scope) -> ASGIApp:
     """Return the response to a request.
 
     Args:
         outcome: What became of it.
-        request: Its ``accept`` header asks for JSON or for an Arrow stream.
+        scope: What ASGI says of it; its ``accept`` header asks for JSON or for an Arrow stream.
     """
     match outcome:
         case Answered():
-            headers = {REQUEST_ID_HEADER: outcome.request_id}
+            headers = [(REQUEST_ID_KEY, outcome.request_id.encode("ascii"))]
             if outcome.version is not None:
-                headers["x-model-version"] = outcome.version
-            if ARROW_TYPE in (header_of(request.scope, b"accept") or ""):
-                return Response(_arrow(outcome), 200, headers, media_type=ARROW_TYPE)
-            return as_json(_content(outcome), headers=headers)
+                headers.append((VERSION_KEY, outcome.version.encode("latin-1")))
+            if ARROW_TYPE in (header_of(scope, b"accept") or ""):
+                return _Sent(_arrow(outcome), ARROW_TYPE.encode(), headers)
+            return _Sent(orjson.dumps(_content(outcome)), b"application/json", headers)
         case Refused():
-            faults = [asdict(fault) for fault in outcome.faults]
-            content = {"error": outcome.faults[0].message, "faults": faults}
-            return as_json(content, status=outcome.status)
+            return refusal(outcome)
         case Conflict():
             message = (
                 f"The {REQUEST_ID_HEADER} {outcome.request_id!r} was given to another request. "
                 "Give each request its own; only a retry has the same name and the same body."
             )
             return as_json({"error": message}, status=409)
+
+
+def refusal(refused: Refused) -> Response:
+    """Return the response to a request whose content is refused."""
+    faults = [asdict(fault) for fault in refused.faults]
+    content = {"error": refused.faults[0].message, "faults": faults}
+    return as_json(content, status=refused.status)
 
 
 def _content(answered: Answered) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from secrets import token_hex
 from starlette.datastructures import Headers
 from starlette.types import Scope as AsgiScope
 
-from bentos.predictor.body import REQUEST_ID, REQUEST_ID_KEY, header_of
+from bentos.predictor.body import REQUEST_ID, REQUEST_ID_KEY, header_of, headers_of
 from ml_assets.core.addresses import is_loopback
 
 API_KEY_HEADER = "x-api-key"
@@ -28,7 +28,7 @@ def is_local(scope: AsgiScope) -> bool:
     ends = (scope.get("server"), scope.get("client"))
     if not all(end is not None and _is_loopback(str(end[0])) for end in ends):
         return False
-    return not any(name in _PROXY_HEADERS for name, _ in scope["headers"])
+    return _PROXY_HEADERS.isdisjoint(headers_of(scope))
 
 
 @lru_cache(maxsize=1024)

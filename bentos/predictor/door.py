@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from bentos.predictor.answer import VERSION_KEY
 from bentos.predictor.body import REQUEST_ID_KEY, Unacceptable
 from bentos.predictor.caller import (
     TRACE_KEY,
@@ -34,22 +35,24 @@ from ml_assets.core.errors import SpoolError
 from ml_assets.core.rate_limit import TokenBuckets
 
 logger = logging.getLogger(__name__)
-VERSION_KEY = b"x-model-version"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 # Declared: nothing has failed.
 COME_AGAIN = frozenset({503, 504})
 OTHER = "other"
 FAILED = "The server could not answer; its log says why."
 # The page needs its own style sheet and nothing else; a JSON answer needs nothing at all.
-SECURITY_HEADERS = {
-    b"cache-control": b"no-store",
-    b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    b"cross-origin-resource-policy": b"same-origin",
-    b"referrer-policy": b"no-referrer",
-    b"x-content-type-options": b"nosniff",
-    b"x-frame-options": b"DENY",
-}
+SECURITY_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
 
 
 class Door:
@@ -136,7 +139,8 @@ class Door:
         path, status = self._known_path(visit.scope), visit.status or 0
         figures = self._measures.of_requests
         figures.answered(path, status, visit.version, seconds=seconds)
-        figures.rows.update(visit.scope.get("state", {}).get("rows", {}))
+        for version, rows in visit.scope.get("state", {}).get("rows", {}).items():
+            figures.rows[version] += rows
         if status < 400 and visit.failure is None:
             return
         method = visit.scope["method"]
@@ -190,18 +194,18 @@ class _Visit:
         """Send on, with what every answer carries."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            given = dict(message.get("headers", ()))
+            headers = [*message.get("headers", ()), *SECURITY_HEADERS]
+            given = dict(headers)
             name, version = given.get(REQUEST_ID_KEY), given.get(VERSION_KEY)
             if name is None:
-                given[REQUEST_ID_KEY] = self.request_id.encode()
+                headers.append((REQUEST_ID_KEY, self.request_id.encode()))
             else:
                 self._name = name.decode("latin-1")
             if version is not None:
                 self.version = version.decode("latin-1")
-            given |= SECURITY_HEADERS
             if self.trace is not None:
-                given[TRACE_KEY] = traceparent(*self.trace).encode()
-            message = {**message, "headers": list(given.items())}
+                headers.append((TRACE_KEY, traceparent(*self.trace).encode()))
+            message["headers"] = headers
         await self.wire(message)
 
 

@@ -1,28 +1,33 @@
-"""The prediction log: one line a predicted row, on disk before the answer leaves.
+"""The prediction log: what was asked and answered, on disk before the answer leaves.
 
 A segment is a file that one process appends to during one hour:
-``<spool>/<problem>/<version>/<YYYY-MM-DD>/<HH>/<pid>-<uuid>.jsonl``. Requests that are answered
+``<spool>/<problem>/<version>/<YYYY-MM-DD>/<HH>/<pid>-<uuid>.jsonl`` holds a line of JSON for each
+row. Where one of the requests that are answered together has many rows, all of them are records of
+a segment ``.records`` instead (:mod:`ml_assets.core.log_records`). Requests that are answered
 together are one ``write`` to a file opened for appending: once it returns, killing the process
 loses nothing.
 """
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import msgspec
 
 from ml_assets.core.assurance import AssuredRows
+from ml_assets.core.contract import Kind
 from ml_assets.core.errors import ServingError, SpoolError
+from ml_assets.core.log_records import record_bytes
 from ml_assets.core.prediction import Answers
 from ml_assets.core.request_rows import RequestRows
 
+Form = Literal["jsonl", "records"]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ENCODER = msgspec.json.Encoder()
 
@@ -66,23 +71,23 @@ class PredictionLog:
 
     def __init__(self, spool: Path, problem: str) -> None:
         self.folder = spool / _checked(problem)
-        self._name = f"{os.getpid()}-{uuid4().hex}.jsonl"
+        self._name = f"{os.getpid()}-{uuid4().hex}"
         self._place: tuple[str, datetime] | None = None
-        self._segment: Path | None = None
-        self._handle: int | None = None
+        self._segments: dict[Form, tuple[Path, int]] = {}
 
-    def append(self, content: bytes, *, version: str, at: datetime) -> None:
-        """Write the lines of requests that were answered together.
+    def append(self, content: bytes, *, version: str, at: datetime, form: Form = "jsonl") -> None:
+        """Write what was said to requests that were answered together.
 
         Args:
-            content: What ``log_lines`` made.
+            content: Lines or records.
             version: Version that answered.
             at: When it answered; its hour names the segment.
+            form: Which of the two.
 
         Raises:
             SpoolError: If the disk did not take all of it. Nothing of it is left then.
         """
-        handle = self._open(version, at.astimezone(UTC))
+        segment, handle = self._open(version, at.astimezone(UTC), form)
         try:
             written = os.write(handle, content)
         except OSError as error:
@@ -92,70 +97,118 @@ class PredictionLog:
         if written < len(content):
             os.ftruncate(handle, os.fstat(handle).st_size - written)
             message = (
-                f"The prediction log {self._segment} cannot be written ({reason}). "
+                f"The prediction log {segment} cannot be written ({reason}). "
                 "Free some disk space: nothing is answered that is not logged."
             )
             raise SpoolError(message)
 
     def close(self) -> None:
-        """End the segment."""
-        if self._handle is not None:
-            os.close(self._handle)
-        self._handle = self._segment = self._place = None
+        """End the segments."""
+        for _, handle in self._segments.values():
+            os.close(handle)
+        self._segments, self._place = {}, None
 
-    def _open(self, version: str, at: datetime) -> int:
+    def _open(self, version: str, at: datetime, form: Form) -> tuple[Path, int]:
         place = (version, at.replace(minute=0, second=0, microsecond=0))
-        if self._handle is None or place != self._place:
+        if place != self._place:
             self.close()
+            self._place = place
+        if form not in self._segments:
             folder = self.folder / _checked(version) / f"{at:%Y-%m-%d}" / f"{at:%H}"
-            self._segment = folder / self._name
+            segment = folder / f"{self._name}.{form}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-                self._handle = os.open(self._segment, flags, 0o644)
+                self._segments[form] = segment, os.open(segment, flags, 0o644)
             except OSError as error:
-                message = f"The prediction log {self._segment} cannot be opened ({error})."
+                message = f"The prediction log {segment} cannot be opened ({error})."
                 raise SpoolError(message) from error
-            self._place = place
-        return self._handle
+        return self._segments[form]
 
 
-def log_lines(
-    rows: RequestRows,
-    answers: Answers,
-    *,
-    request_id: str,
-    version: str,
-    revision: int,
-    at: datetime,
-) -> bytes:
-    """Return one line of JSON for each row of a request.
+class Logged(msgspec.Struct, frozen=True, eq=False):
+    """One request that was answered.
 
-    Args:
+    Attributes:
+        request_id: Its name.
         rows: What was asked.
         answers: What was answered.
-        request_id: Name of the request.
+    """
+
+    request_id: str
+    rows: RequestRows
+    answers: Answers
+
+
+def log_lines(requests: Sequence[Logged], *, version: str, revision: int, at: datetime) -> bytes:
+    """Return one line of JSON for each row of some requests.
+
+    Args:
+        requests: What was asked and answered.
         version: Version that answered.
         revision: Revision of the deployment; 0 where the packed release serves.
         at: When it answered.
     """
-    columns = rows.columns
-    beside = () if answers.beside is None else _beside(answers, answers.beside)
-    lines = map(
-        _AssuredLine if beside else _Line,
-        repeat(request_id),
-        repeat(at),
-        repeat(version),
-        repeat(revision),
-        range(len(rows)),
-        rows.event_times,
-        map(_record(tuple(columns)), *columns.values()),
-        map(_record(answers.features.names), *answers.features.columns()),
-        answers.predictions,
-        named_probabilities(answers) or repeat(None),
-        *beside,
+    lines: list[_Line] = []
+    features: dict[int, list[msgspec.Struct]] = {}
+    for request in requests:
+        rows, answers = request.rows, request.answers
+        inputs = answers.inputs
+        beside = () if answers.beside is None else _beside(answers, answers.beside)
+        # Requests that were answered together share their inputs.
+        given = features.get(id(inputs))
+        if given is None:
+            given = list(map(_record(inputs.names), *inputs.columns()))
+            features[id(inputs)] = given
+        lines.extend(
+            map(
+                _AssuredLine if beside else _Line,
+                repeat(request.request_id),
+                repeat(at),
+                repeat(version),
+                repeat(revision),
+                range(len(rows)),
+                rows.event_times,
+                map(_record(tuple(rows.columns)), *rows.columns.values()),
+                given[answers.first : answers.first + len(rows)],
+                answers.predictions,
+                named_probabilities(answers) or repeat(None),
+                *beside,
+            )
+        )
+    return _ENCODER.encode_lines(lines)
+
+
+def log_records(
+    requests: Sequence[Logged],
+    *,
+    kinds: Mapping[str, Kind],
+    version: str,
+    revision: int,
+    at: datetime,
+) -> bytes:
+    """Return one record for each of some requests.
+
+    Args:
+        requests: What was asked and answered.
+        kinds: Kind of each column of a request; ``event_time`` is one of them.
+        version: Version that answered.
+        revision: Revision of the deployment.
+        at: When it answered.
+    """
+    return b"".join(
+        part
+        for one in requests
+        for part in record_bytes(
+            one.rows,
+            one.answers,
+            kinds=kinds,
+            request_id=one.request_id,
+            version=version,
+            revision=revision,
+            at=at,
+        )
     )
-    return _ENCODER.encode_lines(list(lines))
 
 
 def named_probabilities(answers: Answers) -> list[dict[str, float]] | None:

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bentos.predictor.answer import as_json, respond
+from bentos.predictor.answer import as_json, refusal
 from bentos.predictor.body import Unacceptable, kind_of, read_body
 from bentos.predictor.caller import is_local
 from bentos.predictor.feedback_log import FeedbackLog
@@ -88,15 +88,15 @@ class Operations:
         if loaded is None:
             raise Unavailable(NOT_LOADED)
         release = loaded.predictor.release
-        if kind_of(request) != "json":
+        if kind_of(request.scope) != "json":
             raise Unacceptable(415, "Feedback is JSON: content-type application/json.")
         try:
-            body = await read_body(request, limit=release.body_limit)
+            body = await read_body(request.scope, request.receive, limit=release.body_limit)
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED)  # nobody is there to read it
         truths = feedback_schema(release).decode(body)
         if isinstance(truths, Refused):
-            return respond(truths, request)
+            return refusal(truths)
         key = getattr(request.state, "key", None)
         writing = self._writer.submit(self._keep, truths, loaded, key.name if key else None)
         await asyncio.wrap_future(writing)

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from secrets import token_hex
 from time import perf_counter
 
-from bentos.predictor.log import PredictionLog, log_lines
+import msgspec
+
+from bentos.predictor.log import Form, Logged, PredictionLog, log_lines, log_records
+from bentos.predictor.names import random_names
 from bentos.predictor.repeats import Repeats, fingerprint
 from bentos.predictor.traffic import Asked, Beside, Told
 from ml_assets.core.adjustment import Adjustment
@@ -16,12 +18,13 @@ from ml_assets.core.errors import ServingError
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.request_rows import Refused, RequestRows
 from ml_assets.core.request_schema import BodyKind
+from ml_assets.core.table_rows import TableRows
 
 MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True)
-class Request:
+# Structures are made several times as fast as dataclasses, and each request makes some.
+class Request(msgspec.Struct, frozen=True):
     """What a caller sent.
 
     Attributes:
@@ -75,8 +78,7 @@ class Loaded:
         self.predictor.assurer.check(adjustment)
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """A request that was answered, and is in the log.
 
     Attributes:
@@ -111,8 +113,7 @@ class Conflict:
 Outcome = Answered | Refused | Conflict
 
 
-@dataclass(frozen=True, eq=False)
-class _Named:
+class _Named(msgspec.Struct, frozen=True, eq=False):
     """A request with its name, and its fingerprint if the caller chose the name."""
 
     request: Request
@@ -131,6 +132,7 @@ class Passes:
     def __init__(self, spool: Path, problem: str) -> None:
         self._log = PredictionLog(spool, problem)
         self._repeats: Repeats[Answered] = Repeats()
+        self._names = random_names()
         self._now = datetime.min.replace(tzinfo=UTC)
 
     def answer(self, loaded: Loaded, requests: Sequence[Request]) -> list[Outcome]:
@@ -139,7 +141,7 @@ class Passes:
         Raises:
             ServingError: If the answers cannot be logged; none of them may be given then.
         """
-        named = [_named(request) for request in requests]
+        named = [self._named(request) for request in requests]
         return [
             outcome for some in _without_repeats(named) for outcome in self._together(loaded, some)
         ]
@@ -158,15 +160,11 @@ class Passes:
             for request, rows in zip(requests, decoded, strict=True)
             if isinstance(rows, RequestRows)
         ]
-        told = iter(_computed(loaded, sound, at) if sound else ())
-        found = [next(told) if isinstance(one, RequestRows) else one for one in decoded]
-        lines = b"".join(one.lines for one in found if isinstance(one, Told))
-        if lines:
-            self._log.append(lines, version=loaded.version, at=at)
-        outcomes = [
-            _answered(request.request_id, loaded.revision, one) if isinstance(one, Told) else one
-            for request, one in zip(requests, found, strict=True)
-        ]
+        computed = _computed(loaded, sound, at) if sound else Computed([])
+        if computed.logged:
+            self._log.append(computed.logged, version=loaded.version, at=at, form=computed.form)
+        answered = iter(computed.outcomes)
+        outcomes = [next(answered) if isinstance(one, RequestRows) else one for one in decoded]
         self._remember(requests, outcomes)
         return outcomes
 
@@ -175,6 +173,11 @@ class Passes:
             if request.asked is not None and isinstance(outcome, Answered):
                 rows = len(outcome.answers.predictions)
                 self._repeats.remember(request.request_id, request.asked, outcome, rows=rows)
+
+    def _named(self, request: Request) -> _Named:
+        if request.request_id is None:
+            return _Named(request, next(self._names), None)
+        return _Named(request, request.request_id, fingerprint(request.kind, request.body))
 
     def _known(self, request: _Named) -> Outcome | None:
         if request.asked is None or request.request_id not in self._repeats:
@@ -191,29 +194,69 @@ class Passes:
         return self._now
 
 
+@dataclass(frozen=True)
+class Computed:
+    """What became of the sound requests of a pass.
+
+    Attributes:
+        outcomes: One a request.
+        logged: What is to be in the log before anybody is told.
+        form: Of what is logged.
+    """
+
+    outcomes: list[Answered | Refused]
+    logged: bytes = b""
+    form: Form = "jsonl"
+
+
 def _computed(
     loaded: Loaded, sound: Sequence[tuple[_Named, RequestRows]], at: datetime
-) -> list[Told | Refused]:
-    """Return what each request is told, by the champion or by the two versions."""
+) -> Computed:
+    """Let the champion answer, and the version beside it take its part."""
     began = perf_counter()
     found = loaded.predictor.predict_all([rows for _, rows in sound])
     seconds = perf_counter() - began
-    pairs = zip(sound, found, strict=True)
     contender = None if loaded.beside is None else loaded.beside.contender
     if contender is None:
-        return [
-            answers
-            if isinstance(answers, Refused)
-            else _alone(loaded, request.request_id, rows, answers, at)
-            for (request, rows), answers in pairs
-        ]
+        return _alone(loaded, sound, found, at)
     computed = [
         answers if isinstance(answers, Refused) else _asked(request, rows, answers)
-        for (request, rows), answers in pairs
+        for (request, rows), answers in zip(sound, found, strict=True)
     ]
     accepted = [one for one in computed if isinstance(one, Asked)]
-    told = iter(contender.tell(accepted, seconds=seconds, at=at) if accepted else ())
-    return [next(told) if isinstance(one, Asked) else one for one in computed]
+    told = contender.tell(accepted, seconds=seconds, at=at) if accepted else []
+    spoken = iter(told)
+    outcomes = [
+        _told(one.request_id, loaded.revision, next(spoken)) if isinstance(one, Asked) else one
+        for one in computed
+    ]
+    return Computed(outcomes, b"".join(one.lines for one in told))
+
+
+def _alone(
+    loaded: Loaded,
+    sound: Sequence[tuple[_Named, RequestRows]],
+    found: Sequence[Answers | Refused],
+    at: datetime,
+) -> Computed:
+    version, revision = loaded.version, loaded.revision
+    outcomes = [
+        answers
+        if isinstance(answers, Refused)
+        else Answered(request.request_id, version, revision, answers)
+        for (request, _), answers in zip(sound, found, strict=True)
+    ]
+    spoken = [
+        Logged(request.request_id, rows, answers)
+        for (request, rows), answers in zip(sound, found, strict=True)
+        if not isinstance(answers, Refused)
+    ]
+    # One form for the whole pass: the order of its requests must not be lost.
+    if any(isinstance(rows, TableRows) for _, rows in sound):
+        kinds = loaded.predictor.schema.kinds
+        logged = log_records(spoken, kinds=kinds, version=version, revision=revision, at=at)
+        return Computed(outcomes, logged, "records")
+    return Computed(outcomes, log_lines(spoken, version=version, revision=revision, at=at))
 
 
 def _asked(request: _Named, rows: RequestRows, answers: Answers) -> Asked:
@@ -221,30 +264,10 @@ def _asked(request: _Named, rows: RequestRows, answers: Answers) -> Asked:
     return Asked(request.request_id, sent.body, sent.kind, rows, answers)
 
 
-def _alone(
-    loaded: Loaded, request_id: str, rows: RequestRows, answers: Answers, at: datetime
-) -> Told:
-    lines = log_lines(
-        rows,
-        answers,
-        request_id=request_id,
-        version=loaded.version,
-        revision=loaded.revision,
-        at=at,
-    )
-    return Told(answers, (loaded.version,) * len(rows), lines)
-
-
-def _answered(request_id: str, revision: int, told: Told) -> Answered:
+def _told(request_id: str, revision: int, told: Told) -> Answered:
     if len(set(told.versions)) == 1:
         return Answered(request_id, told.versions[0], revision, told.answers)
     return Answered(request_id, None, revision, told.answers, told.versions)
-
-
-def _named(request: Request) -> _Named:
-    if request.request_id is None:
-        return _Named(request, token_hex(16), None)
-    return _Named(request, request.request_id, fingerprint(request.kind, request.body))
 
 
 def _without_repeats(requests: Sequence[_Named]) -> Iterator[list[_Named]]:

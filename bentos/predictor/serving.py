@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bentos.predictor.lane import Lane
+from bentos.predictor.lane import Lane, Unavailable
 from bentos.predictor.passes import Loaded, Outcome, Passes, Request
 from bentos.predictor.shadow import Shadow
 from bentos.predictor.split import Split
@@ -56,6 +56,17 @@ class Serving:
     @property
     def loaded(self) -> Loaded | None:
         """The release that answers; None until one has proven itself."""
+        return self._loaded
+
+    def ready(self) -> Loaded:
+        """Return the release that answers.
+
+        Raises:
+            Unavailable: If none has proven itself yet.
+        """
+        if self._loaded is None:
+            message = "No release is loaded yet: see GET /release."
+            raise Unavailable(message)
         return self._loaded
 
     @property

@@ -7,7 +7,7 @@ from its history.
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -150,7 +150,9 @@ class Beside:
         """Return the same for a person."""
         version = contender_of(self.deployment).version
         if self.contender is None:
-            return f"Version {version} should take part and cannot be loaded: {self.error}"
+            return (
+                f"Version {version} should take part and cannot be loaded: GET /release says why."
+            )
         if self.contender.variant == "shadow":
             return f"Version {version} answers in the shadow: nobody hears it."
         share = f"{100 * self.deployment.share:g} %"
@@ -231,7 +233,7 @@ class Roles:
             return asked.rows
         times = asked.rows.event_times
         rows = self.predictor.decode(asked.body, now=times[0], kind=asked.kind)
-        return rows if isinstance(rows, Refused) else replace(rows, event_times=times)
+        return rows if isinstance(rows, Refused) else rows.happened_at(times)
 
     def attempt(self, asked: Sequence[Asked]) -> list[Answers | Failure]:
         """Ask the other version; what it raises for one request fails no other."""
@@ -250,7 +252,7 @@ class Roles:
         rows = [one for one in map(self.rows_for_contender, asked) if isinstance(one, RequestRows)]
         try:
             # Computing keeps exactly the rows that would be kept if it had answered.
-            features.compute(rows, lambda found: found, remember=True)
+            features.compute(rows, lambda found: found.outcomes, remember=True)
         except Exception as error:  # whatever it is, the champion has answered
             self.complain(error)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import orjson
 
-from bentos.predictor.log import log_lines
+from bentos.predictor.log import Logged, log_lines
 from bentos.predictor.traffic import Asked, Failure
 from ml_assets.core.prediction import Answers
 from ml_assets.core.routing import Variant
@@ -40,14 +40,8 @@ def variant_lines(
         error = answers.error
     else:
         # The lines themselves are those of a champion alone; what is added stands at their end.
-        lines = log_lines(
-            asked.rows,
-            answers,
-            request_id=asked.request_id,
-            version=version,
-            revision=revision,
-            at=at,
-        ).splitlines()
+        logged = Logged(asked.request_id, asked.rows, answers)
+        lines = log_lines([logged], version=version, revision=revision, at=at).splitlines()
         error = None
     told = {"variant": variant, "latency_ms": round(seconds * 1e3, 3), "error": error}
     return [

@@ -7,17 +7,21 @@ process before them knew.
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
+from ml_assets.core.arrow_columns import moment_of
 from ml_assets.core.contract import Column
+from ml_assets.core.errors import ArtefactError
+from ml_assets.core.log_records import Record, read_records
 from ml_assets.core.prediction import Predictor
-from ml_assets.core.recent_rows import KEPT_LOOKBACKS, MOST_ROWS, ROWS_BEFORE_FORGETTING
+from ml_assets.core.recent_rows import KEPT_LOOKBACKS, ROWS_BEFORE_FORGETTING
 from ml_assets.core.request_rows import EVENT_TIME, RequestRows
 
 # Clocks of callers may be ahead: a row may have come this long before it happened.
@@ -29,7 +33,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": int,
     "string": str,
     "boolean": bool,
-    "datetime": str,
+    "datetime": (str, datetime),
 }
 
 
@@ -45,7 +49,7 @@ class LoggedRow:
         inputs: The row.
     """
 
-    at: str
+    at: datetime
     event_time: datetime
     version: str
     revision: int
@@ -72,9 +76,9 @@ class WarmStart:
         reach = KEPT_LOOKBACKS * self._predictor.release.reach.rows
         if not reach:
             return 0
-        newest: deque[LoggedRow] = deque(maxlen=MOST_ROWS)
+        newest: deque[LoggedRow] = deque(maxlen=self._predictor.release.recent_rows.in_all)
         for segments in self._hours(reach):
-            rows = (row for path in segments for row in self._new_lines(path))
+            rows = (row for path in segments for row in READERS[path.suffix](self, path))
             newest.extend(sorted(rows, key=lambda row: row.at))
         if not newest:
             return 0
@@ -87,8 +91,9 @@ class WarmStart:
     def _hours(self, reach: timedelta) -> Iterator[list[Path]]:
         """Yield the segments of each hour that can hold rows in reach, oldest first."""
         hours: dict[datetime, list[Path]] = {}
-        for path in sorted(self._folder.glob("*/????-??-??/??/*.jsonl")):
-            hours.setdefault(_hour(path), []).append(path)
+        for path in sorted(self._folder.glob("*/????-??-??/??/*.*")):
+            if path.suffix in READERS:
+                hours.setdefault(_hour(path), []).append(path)
         since = max(hours, default=datetime.max.replace(tzinfo=UTC)) - reach - CLOCK_SKEW
         for hour in sorted(hours):
             if hour + timedelta(hours=1) > since:
@@ -107,6 +112,18 @@ class WarmStart:
                 except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
                     logger.warning("A line of %s is damaged; its row is not recalled.", path)
 
+    def _new_records(self, path: Path) -> Iterator[LoggedRow]:
+        start = self._read_up_to.get(path, 0)
+        with path.open("rb") as file:
+            file.seek(start)
+            content = memoryview(file.read())
+        try:
+            for record, end in read_records(content, segment=str(path)):
+                self._read_up_to[path] = start + end
+                yield from _rows(record)
+        except ArtefactError:
+            logger.warning("A record of %s is damaged; rows from there on are not recalled.", path)
+
     def _is_own(self, row: LoggedRow) -> bool:
         # Packed releases all have revision 0.
         packed = self._revision == 0
@@ -122,15 +139,35 @@ class WarmStart:
         return RequestRows([row.event_time for row in rows], columns)
 
 
+# How the rows of a segment are read that were not read before, by its ending.
+READERS: Mapping[str, Callable[[WarmStart, Path], Iterator[LoggedRow]]] = {
+    ".jsonl": WarmStart._new_lines,  # noqa: SLF001 - they are its own
+    ".records": WarmStart._new_records,  # noqa: SLF001
+}
+
+
 def _hour(path: Path) -> datetime:
     day, hour = path.parts[-3:-1]
     return datetime.strptime(f"{day} {hour}", "%Y-%m-%d %H").replace(tzinfo=UTC)
 
 
+def _rows(record: Record) -> Iterator[LoggedRow]:
+    columns = record.rows.columns
+    names = record.rows.schema.names
+    inputs = columns[names.index("inputs")].to_pylist()
+    moments = columns[names.index(EVENT_TIME)].cast(pa.int64()).to_pylist()
+    for since, row in zip(moments, inputs, strict=True):
+        yield LoggedRow(record.at, moment_of(since), record.version, record.revision, row)
+
+
 def _row(line: dict[str, Any]) -> LoggedRow:
     moment = datetime.fromisoformat(line["event_time"])
     return LoggedRow(
-        line["at"], moment.astimezone(UTC), line["version"], line["revision"], line["inputs"]
+        datetime.fromisoformat(line["at"]),
+        moment.astimezone(UTC),
+        line["version"],
+        line["revision"],
+        line["inputs"],
     )
 
 
@@ -138,4 +175,7 @@ def _value(column: Column, value: Any) -> Any:  # noqa: ANN401
     """Return a logged value; what another contract's value cannot be is missing."""
     if value is None or not isinstance(value, _TYPES[column.kind]):
         return None
-    return datetime.fromisoformat(value).astimezone(UTC) if column.kind == "datetime" else value
+    if column.kind != "datetime":
+        return value
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.astimezone(UTC)

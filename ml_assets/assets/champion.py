@@ -17,6 +17,7 @@ from ml_assets.resources.engine import Engine
 from ml_assets.storage.assurances import best_baseline, learn_assurance
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import FittedModels, training_set_at
+from ml_assets.storage.loss_estimators import estimator_files, learn_loss_estimator
 from ml_assets.storage.releases import ReleaseSource, release_files
 from ml_assets.storage.stage_outputs import as_json
 from ml_assets.storage.versions import store_version
@@ -95,7 +96,8 @@ def record_decision(
     fitted = FittedModels.of_stage(workspace, problem.name, cutoff, STAGES[kind])
     model = fitted.model_file(decision["model"])
     reference = learn_reference(problem, evaluation, rows, decision["model"])
-    digest = store_version(workspace, version, model, reference)
+    estimator = learn_loss_estimator(problem, evaluation, rows, decision["model"])
+    digest = store_version(workspace, version, model, reference, files=estimator_files(estimator))
     now = datetime.now(tz=UTC)
     facts = {"artefact": digest, "cutoff": cutoff.isoformat(), "rows": version.rows}
     ledger = workspace.ledger

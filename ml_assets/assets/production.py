@@ -1,24 +1,19 @@
-"""Production: what was asked and answered, profiled and compared with the truth."""
+"""Production: what was asked and answered, and profiled."""
 
 import dagster as dg
-import pyarrow as pa
 
 from ml_assets.assets.describe import (
     WrittenTable,
-    picture,
     result,
     rows_by_partition,
     table_metadata,
 )
 from ml_assets.assets.stage import before, declare, key_of, window_of
-from ml_assets.reports.thumbnails import sparkline
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
-from ml_assets.storage.performance import realised_performance
-from ml_assets.storage.placement import place, whole_dates
+from ml_assets.storage.placement import place
 from ml_assets.storage.prediction_logs import logged_rows
-from ml_assets.storage.production import answered_rows
 from ml_assets.storage.production_profiles import profile_window
 from ml_assets.storage.workspace import Workspace
 
@@ -101,52 +96,3 @@ def production_profile(declared: DeclaredProblem) -> dg.AssetsDefinition:
         return result(context, facts)
 
     return _production_profile
-
-
-def performance_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
-    """The realised loss by day and version, with how many labels have come."""
-    problem = declared.problem
-
-    @dg.asset(
-        **declare(
-            declared,
-            "performance_report",
-            stage="monitoring",
-            kinds=["deltalake"],
-            deps=[key_of(problem, "prediction_log"), key_of(problem, "labels")],
-            description=performance_report.__doc__,
-            metadata=table_metadata(declared, "performance_report"),
-        )
-    )
-    def _performance_report(
-        context: dg.AssetExecutionContext,
-        workspace: dg.ResourceParam[Workspace],
-        duckdb: Engine,
-    ) -> dg.MaterializeResult:
-        window = whole_dates(problem, window_of(context))
-        with duckdb.get_connection() as connection:
-            rows = answered_rows(connection, workspace.lake, declared, window)
-        found = realised_performance(problem, rows)
-        schema = pa.schema(
-            {
-                "_date": pa.date32(),
-                "version": pa.string(),
-                "metric": pa.string(),
-                "loss": pa.float64(),
-                "labelled": pa.int64(),
-                "answered": pa.int64(),
-                "bias": pa.float64(),
-            }
-        )
-        table = pa.Table.from_pandas(found, schema=schema, preserve_index=False)
-        name = table_name(declared, "performance_report")
-        version = workspace.lake.replace(name, table, dates=place(problem, window).dates)
-        losses = found.sort_values("_date")["loss"].tolist()
-        pages = {"loss_by_day": picture(sparkline(losses, title="Loss by day"))} if losses else {}
-        facts = {
-            "answered": int(found["answered"].sum()),
-            "labelled": int(found["labelled"].sum()),
-        }
-        return result(context, facts, pages, table=WrittenTable(version, schema))
-
-    return _performance_report

@@ -1,4 +1,4 @@
-"""Truths come in: they are read, and the partitions they are about are made again."""
+"""Truths come in, sent or asked for: they are read, and their partitions are made again."""
 
 import json
 from collections.abc import Sequence
@@ -39,7 +39,11 @@ def feedback_sensor(declared: DeclaredProblem, *, jobs: Sequence[Any]) -> dg.Sen
         segments = feedback_spool.segments(workspace.spool, problem.name)
         size = sum(path.stat().st_size for path in segments)
         version = workspace.lake.version(table_name(declared, FEEDBACK))
+        answer = workspace.label_queue.newest_answer(problem.name)
         requests = []
+        if answer is not None:
+            key = f"answers/{problem.name}/{answer.isoformat()}"
+            requests.append(dg.RunRequest(run_key=key, job_name=f"{problem.name}_feedback"))
         if size != cursor.get("size", 0):
             key = f"feedback/{problem.name}/{_newest(segments)}/{size}"
             requests.append(dg.RunRequest(run_key=key, job_name=f"{problem.name}_feedback"))

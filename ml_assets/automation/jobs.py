@@ -35,10 +35,10 @@ MONITORING = (
     "prediction_log",
     "production_profile",
     "drift_report",
+    "labelling_queue",
     "performance_report",
     "experiment_report",
     "alerts",
-    "labelling_queue",
     "scoreboard",
 )
 FEEDBACK = ("feedback",)

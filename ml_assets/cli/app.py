@@ -10,6 +10,7 @@ from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
 from ml_assets.cli.intervene import intervene
 from ml_assets.cli.keys import keys
+from ml_assets.cli.label import label
 from ml_assets.cli.new import new
 from ml_assets.cli.rehearse import rehearse
 from ml_assets.cli.running import materialize, reproduce, serve
@@ -47,6 +48,7 @@ for command in (
     verify_skew,
     containerize,
     report,
+    label,
 ):
     app.command()(command)
 app.add_typer(keys, name="keys")

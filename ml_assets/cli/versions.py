@@ -151,7 +151,8 @@ def rollback(
 def report(problem: Problem) -> None:
     """Say where the newest evaluation report is, and what the ledger says."""
     workspace, console = opened(problem), Console()
-    pages = sorted((workspace.home / "reports" / problem).glob("*.html"))
+    performance = workspace.performance_page(problem)
+    pages = sorted(set(performance.parent.glob("*.html")) - {performance})
     if not pages:
         console.print(f"No report yet. Next: ml-assets materialize {problem}")
         raise typer.Exit(1)
@@ -160,6 +161,8 @@ def report(problem: Problem) -> None:
         table.add_row(f"{entry.at:%Y-%m-%d %H:%M}", entry.event, entry.version, entry.reason)
     console.print(table)
     console.print(f"Report: [bold]{pages[-1]}[/] (open it in a browser)")
+    if performance.is_file():
+        console.print(f"Performance in production: [bold]{performance}[/]")
 
 
 def opened(problem: str) -> Workspace:

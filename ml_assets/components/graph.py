@@ -21,9 +21,9 @@ from ml_assets.assets.labelling_queue import labelling_queue
 from ml_assets.assets.labels import labels
 from ml_assets.assets.landed_files import landed_files
 from ml_assets.assets.models import baseline_models, candidate_models
+from ml_assets.assets.performance_report import performance_report
 from ml_assets.assets.predictions import predictions
 from ml_assets.assets.production import (
-    performance_report,
     prediction_log,
     production_profile,
     production_traffic,
@@ -118,10 +118,10 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         production_profile(declared),
         drift_report(declared),
         adjustment(declared),
+        labelling_queue(declared),
         performance_report(declared),
         experiment_report(declared),
         alerts(declared),
-        labelling_queue(declared),
         *([scoreboard(declared)] if has_truth(declared) else []),
     ]
     made = [asset for asset in assets if isinstance(asset, dg.AssetsDefinition)]

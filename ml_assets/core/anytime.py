@@ -10,10 +10,11 @@ stated one for large samples. Small ones are met with Student's distribution in 
 one.
 """
 
+from functools import cache
 from math import exp, inf, log, sqrt
 from typing import cast
 
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import log_ndtr, ndtr, ndtri, stdtr, stdtrit
 
 _SMALLEST = 1e-300
@@ -49,11 +50,27 @@ def margin_of_error(*, variance: float, degrees: float, scale: float, alpha: flo
     """
     if variance <= 0 or degrees <= 0 or scale <= 0:
         return inf
-    ratio = scale**2 / variance
+    return _student_score(_bound(scale**2 / variance, alpha), degrees) * sqrt(variance)
+
+
+@cache
+def best_ratio(alpha: float) -> float:
+    """Return scale² over variance where the margin of error is smallest.
+
+    Example:
+        >>> round(best_ratio(0.025), 1)
+        8.2
+    """
+    found = minimize_scalar(lambda x: _bound(exp(x), alpha), bounds=(-2.0, 6.0), method="bounded")
+    return exp(float(found.x))
+
+
+def _bound(ratio: float, alpha: float) -> float:
+    """Return the standard score at which the mixture reaches 1 / alpha; infinite if none does."""
     if _log_e(_FARTHEST, ratio) < -log(alpha):
         return inf
     z = brentq(lambda z: _log_e(z, ratio) + log(alpha), 0.0, _FARTHEST, xtol=1e-9)
-    return _student_score(cast("float", z), degrees) * sqrt(variance)
+    return cast("float", z)
 
 
 def _log_e(z: float, ratio: float) -> float:
@@ -69,4 +86,6 @@ def _normal_score(score: float, degrees: float) -> float:
 
 
 def _student_score(z: float, degrees: float) -> float:
+    if z == inf:
+        return inf
     return float(-stdtrit(degrees, max(float(ndtr(-z)), _SMALLEST)))

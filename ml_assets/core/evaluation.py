@@ -22,7 +22,7 @@ from ml_assets.core.training_set import TrainingSet
 from ml_assets.core.walk_forward import Champion, ModelKind, Walk, walk_forward
 
 PREDICTION, LOSS, SLICE = "prediction__", "loss__", "slice__"
-CHANCE = "chance__"
+CONFIDENCE, CHANCE = "confidence__", "chance__"
 
 T = TypeVar("T")
 
@@ -57,8 +57,8 @@ class Evaluation:
         change: When the world changed, where all folds lie after that; None where they need not.
         rows: One row a test row, in order of time: event_time, fold, truth, and for each model
             ``prediction__<model>`` and ``loss__<model>`` (NaN where it gave no answer), for
-            classifiers ``chance__<model>`` (probability of the true class), for each declared
-            slice ``slice__<slice>``.
+            classifiers ``confidence__<model>`` and ``chance__<model>`` (probability of the answered
+            and of the true class), for each declared slice ``slice__<slice>``.
     """
 
     primary_metric: str
@@ -260,6 +260,7 @@ def _table(walk: Walk, models: list[JudgedModel], parts: tuple[RowSlice, ...]) -
         columns[PREDICTION + name] = model.column(answers.values, undefined)
         columns[LOSS + name] = model.column(model.loss, np.nan)
         if answers.probabilities is not None:
+            columns[CONFIDENCE + name] = model.column(answers.confidence, np.nan)
             columns[CHANCE + name] = model.column(model.chance, np.nan)
     columns |= {SLICE + part.name: part.mask for part in parts}
     return pd.DataFrame(columns)

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ml_assets.core.asked_rows import microseconds
+from ml_assets.core.arrow_columns import microseconds
 from ml_assets.core.errors import FeatureSqlError
 from ml_assets.core.feature_query import FeatureQuery
-from ml_assets.core.feature_values import FeatureNames, FeatureValues
+from ml_assets.core.feature_values import FeatureNames
+from ml_assets.core.found_features import FoundFeatures
 from ml_assets.core.request_rows import MAX_FAULTS, Fault, Refused, RequestRows
 
 
@@ -18,8 +19,8 @@ def in_order(
     group: Sequence[RequestRows],
     query: FeatureQuery,
     names: FeatureNames,
-) -> list[FeatureValues | Refused]:
-    """Return each request's rows in its order; a row that is not there refuses its request.
+) -> FoundFeatures:
+    """Return the rows of requests in their order; a row that is not there refuses its request.
 
     Args:
         columns: What features.sql yields, shape (n,) each: the identity of rows and the features.
@@ -36,22 +37,22 @@ def in_order(
     if len(place) < len(values):
         message = "features.sql yields a row more than once: a join matches several rows."
         raise FeatureSqlError(message)
-    return [_rows_of(rows, query.keys, values, place) for rows in group]
+    places = [_places_of(rows, query.keys, place) for rows in group]
+    answered = [n for one in places if not isinstance(one, Refused) for n in one]
+    outcomes = tuple(one if isinstance(one, Refused) else len(one) for one in places)
+    return FoundFeatures(values.rows(answered), outcomes)
 
 
-def _rows_of(
-    rows: RequestRows,
-    keys: Sequence[str],
-    values: FeatureValues,
-    place: Mapping[tuple[Any, ...], int],
-) -> FeatureValues | Refused:
+def _places_of(
+    rows: RequestRows, keys: Sequence[str], place: Mapping[tuple[Any, ...], int]
+) -> list[int] | Refused:
     asked = [tuple(map(_comparable, name)) for name in rows.identities(keys)]
     absent = [position for position, name in enumerate(asked) if name not in place]
     if absent:
         text = "features.sql leaves this row out, so the model has nothing to say of it."
         faults = [Fault(n, None, "features", text) for n in absent[:MAX_FAULTS]]
         return Refused(422, tuple(faults))
-    return values.rows([place[name] for name in asked])
+    return [place[name] for name in asked]
 
 
 def _plain(column: np.ndarray) -> list[Any]:

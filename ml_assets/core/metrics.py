@@ -48,6 +48,12 @@ class Predictions:
             raise DataError(message)
         return self.probabilities[:, -1]
 
+    @property
+    def confidence(self) -> FloatArray:
+        """Probability of the answered class, shape (n,)."""
+        probabilities = _probabilities("confidence", self)
+        return probabilities[np.arange(len(self)), _codes(self.values, self)]
+
     def rows(self, positions: np.ndarray) -> Self:
         """Return the predictions of some rows, by position or mask."""
         chosen = None if self.probabilities is None else self.probabilities[positions]

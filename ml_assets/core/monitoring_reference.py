@@ -53,7 +53,7 @@ def learn_reference(
     Raises:
         DataError: If the evaluation was made of another training set.
     """
-    judged = _judged_rows(evaluation, rows)
+    judged = judged_rows(evaluation, rows)
     predicted = evaluation.rows[PREDICTION + model].reset_index(drop=True)
     truth = pd.Series(judged[rows.target].to_numpy(), dtype=object)
     frame = with_residuals(problem, judged, truth=truth, predicted=predicted)
@@ -76,7 +76,7 @@ def learn_reference(
     )
 
 
-def _judged_rows(evaluation: Evaluation, rows: TrainingSet) -> pd.DataFrame:
+def judged_rows(evaluation: Evaluation, rows: TrainingSet) -> pd.DataFrame:
     """Return the training rows of all test folds, in the order of the evaluation's rows."""
     times = rows.frame["event_time"]
     tested = np.zeros(len(times), dtype=bool)

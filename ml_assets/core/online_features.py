@@ -20,13 +20,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ml_assets.core.asked_rows import microseconds
+from ml_assets.core.arrow_columns import microseconds
 from ml_assets.core.contract import Contract
 from ml_assets.core.errors import FeatureSqlError, ServingError
 from ml_assets.core.feature_order import in_order
-from ml_assets.core.feature_query import FeatureQuery, literal
-from ml_assets.core.feature_values import FeatureNames, FeatureValues
+from ml_assets.core.feature_query import FeatureQuery, literal, quoted
+from ml_assets.core.feature_values import FeatureNames
 from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS, History
+from ml_assets.core.found_features import FoundFeatures
 from ml_assets.core.prepared import Prepared
 from ml_assets.core.recent_rows import ASKED, RecentRows
 from ml_assets.core.release import (
@@ -38,11 +39,12 @@ from ml_assets.core.release import (
     Release,
 )
 from ml_assets.core.request_rows import EVENT_TIME, Fault, Refused, RequestRows
+from ml_assets.core.row_bounds import RowBounds
 
 MICROSECOND = timedelta(microseconds=1)
 Outcome = TypeVar("Outcome")
-# Gives an outcome for each request's features; those of a refused request are its refusal.
-Answer = Callable[[Sequence[FeatureValues | Refused]], Sequence[Outcome | Refused]]
+# Gives an outcome for each request; that of a refused one is its refusal.
+Answer = Callable[[FoundFeatures], Sequence[Outcome | Refused]]
 
 
 class OnlineFeatures:
@@ -56,6 +58,7 @@ class OnlineFeatures:
         history: Validated rows as a table: keys, ``event_time``, ``known_at``, the contract.
         labels: Past labels.
         references: Reference tables by name.
+        bounds: How many rows are remembered at most.
 
     Raises:
         FeatureSqlError: If features.sql cannot be run over these tables.
@@ -71,6 +74,7 @@ class OnlineFeatures:
         history: pa.Table,
         labels: pa.Table,
         references: Mapping[str, pa.Table],
+        bounds: RowBounds,
     ) -> None:
         self.query = query
         self.names = names
@@ -89,6 +93,7 @@ class OnlineFeatures:
             history=history,
             labels=labels,
             references=references,
+            bounds=bounds,
         )
         try:
             self._by_row = None if self._looks_back else self._prepared_by_row(contract)
@@ -120,6 +125,7 @@ class OnlineFeatures:
             history=_table(files[HISTORY_FILE]),
             labels=_table(files[LABELS_FILE]),
             references=tables,
+            bounds=release.recent_rows,
         )
 
     def compute(
@@ -129,8 +135,8 @@ class OnlineFeatures:
 
         Args:
             requests: Rows of each request.
-            answer: Gives an outcome for each of some features, in the order of their rows; a
-                refusal is one too.
+            answer: Gives an outcome for each request whose features it is given; a refusal is one
+                too.
             remember: Whether the rows of answered requests stay in the history. A row with the
                 identity of an earlier one replaces it. A refused request leaves no trace.
         """
@@ -156,7 +162,10 @@ class OnlineFeatures:
             f"CREATE TEMP VIEW validated_data AS SELECT *{known} FROM {ASKED}; "
             f"CREATE TEMP VIEW labels AS SELECT * FROM {ALL_LABELS}"
         )
-        prepared = Prepared(self._connection, "features_by_row", self.query.everything())
+        # Rows come back in their order: what names them need not come with them.
+        wanted = ", ".join(map(quoted, self.names.all)) or "1"
+        text = f"SELECT {wanted} FROM (\n{self.query.everything()}\n)"
+        prepared = Prepared(self._connection, "features_by_row", text)
         return prepared if prepared.row_by_row else None
 
     def _prepared_by_window(self) -> Prepared:
@@ -215,9 +224,9 @@ class OnlineFeatures:
         """Return the outcomes of a group, which is remembered if no request is refused."""
         self.recent.asked.hold(group)
         if self._by_row:
-            columns = self._run(self._by_row)
-            values = self.names.values(columns, sum(len(rows) for rows in group))
-            return answer(_split(values, group))
+            columns = self._run(self._by_row, self.names.all)
+            lengths = tuple(map(len, group))
+            return answer(FoundFeatures(self.names.values(columns, sum(lengths)), lengths))
         kept = False
         self._connection.begin()
         try:
@@ -241,9 +250,12 @@ class OnlineFeatures:
         newest = max(max(rows.event_times) for rows in group)
         window = (oldest - self.reach.rows, newest + MICROSECOND, oldest - self.reach.labels)
         self.recent.store(oldest=microseconds(oldest), newest=microseconds(newest))
-        return self._run(self._by_window, *map(literal, window))
+        wanted = (*self.query.identity, *self.names.all)
+        return self._run(self._by_window, wanted, *map(literal, window))
 
-    def _run(self, prepared: Prepared, *parameters: str) -> dict[str, np.ndarray]:
+    def _run(
+        self, prepared: Prepared, wanted: Sequence[str], *parameters: str
+    ) -> dict[str, np.ndarray]:
         try:
             found = prepared.run(*parameters).fetchnumpy()
         except duckdb.Error as error:
@@ -251,7 +263,6 @@ class OnlineFeatures:
             raise FeatureSqlError(message) from error
         # Masked arrays stay what they are; an ENUM comes as a category of pandas.
         columns = {str(name): np.asanyarray(column) for name, column in found.items()}
-        wanted = (*self.query.identity, *self.names.all)
         missing = [name for name in wanted if name not in columns]
         if missing:
             message = f"features.sql does not give the columns {missing}: rebuild the release."
@@ -271,14 +282,3 @@ def contract_of(files: Mapping[str, bytes]) -> Contract:
 def _table(content: bytes) -> pa.Table:
     # pyarrow's read_table imports its datasets, and these import pandas.
     return pq.ParquetFile(pa.BufferReader(content)).read()
-
-
-def _split(values: FeatureValues, group: Sequence[RequestRows]) -> list[FeatureValues | Refused]:
-    if len(group) == 1:
-        return [values]
-    found: list[FeatureValues | Refused] = []
-    start = 0
-    for rows in group:
-        found.append(values.rows(slice(start, start + len(rows))))
-        start += len(rows)
-    return found

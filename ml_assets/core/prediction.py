@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ml_assets.core.assurance import AssuredRows, Assurer
 from ml_assets.core.errors import DataError, ServingError
 from ml_assets.core.feature_values import FeatureValues
+from ml_assets.core.found_features import FoundFeatures, spans
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.online_features import OnlineFeatures, contract_of
 from ml_assets.core.online_model import load_model
@@ -25,23 +26,32 @@ from ml_assets.core.request_rows import FLOATS, MAX_FAULTS, Fault, Refused, Requ
 from ml_assets.core.request_schema import BodyKind
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True):
     """What the model says of each row of a request, in the request's order.
 
     Attributes:
         predictions: Predicted numbers or classes, as plain Python values.
         probabilities: One list a row, in the order of ``classes``; None without probabilities.
         classes: Names of the classes; empty for a regression.
-        features: The model's inputs, one row a request row.
+        inputs: The model's inputs; requests that were answered together share them.
+        first: Which row of them is the request's first.
         beside: What is said beside the predictions; None if the release knows nothing of it.
     """
 
     predictions: list[Any]
     probabilities: list[list[float]] | None
     classes: tuple[Any, ...]
-    features: FeatureValues
+    inputs: FeatureValues
+    first: int = 0
     beside: AssuredRows | None = None
+
+    @property
+    def features(self) -> FeatureValues:
+        """The model's inputs, one row a request row."""
+        rows = len(self.predictions)
+        if len(self.inputs) == rows:
+            return self.inputs
+        return self.inputs.rows(slice(self.first, self.first + rows))
 
 
 class Predictor:
@@ -118,31 +128,33 @@ class Predictor:
         """Free the memory of the history."""
         self.features.close()
 
-    def _answered(self, found: Sequence[FeatureValues | Refused]) -> list[Answers | Refused]:
-        answers = iter(self._ask([one for one in found if isinstance(one, FeatureValues)]))
-        return [next(answers) if isinstance(one, FeatureValues) else one for one in found]
+    def _answered(self, found: FoundFeatures) -> list[Answers | Refused]:
+        answers = iter(self._ask(found.values, found.lengths))
+        return [one if isinstance(one, Refused) else next(answers) for one in found.outcomes]
 
-    def _ask(self, inputs: Sequence[FeatureValues]) -> list[Answers | Refused]:
+    def _ask(self, inputs: FeatureValues, lengths: list[int]) -> Sequence[Answers | Refused]:
         """Ask the model once for the rows of several requests."""
-        if not inputs:
+        if not lengths:
             return []
-        answers = self._answers(FeatureValues.joined(inputs), inputs)
+        answers = self._answers(inputs, lengths)
         if not isinstance(answers, Refused):
             return answers
-        if len(inputs) == 1:
+        if len(lengths) == 1:
             return [answers]
         # The rows of one request must not fail those of another.
-        return [answer for one in inputs for answer in self._ask([one])]
+        return [
+            answer
+            for span, length in zip(spans(lengths), lengths, strict=True)
+            for answer in self._ask(inputs.rows(span), [length])
+        ]
 
-    def _answers(
-        self, joined: FeatureValues, inputs: Sequence[FeatureValues]
-    ) -> list[Answers | Refused] | Refused:
+    def _answers(self, inputs: FeatureValues, lengths: list[int]) -> list[Answers] | Refused:
         """Return the answer to each request, or why at least one of them has none."""
-        wide = np.abs(joined.numbers) > FLOATS[1]
+        wide = np.abs(inputs.numbers) > FLOATS[1]
         if wide.any():
             return self._too_large(wide)
         try:
-            found = self._model.predict(joined)
+            found = self._model.predict(inputs)
         except DataError as error:
             return Refused(422, (Fault(None, None, "features", str(error)),))
         numbers = found.values if self.release.task == "regression" else found.probabilities
@@ -151,25 +163,27 @@ class Predictor:
             return Refused(422, (Fault(None, None, "prediction", message),))
         told, beside = found, None
         if self.assurer is not None:
-            strange = self.assurer.unfamiliar(joined)
+            strange = self.assurer.unfamiliar(inputs)
             rejected = self.assurer.rejected(strange)
             if rejected is not None:
-                if len(inputs) == 1:  # else each is asked again alone
+                if len(lengths) == 1:  # else each is asked again alone
                     self.assurer.unfamiliar_rows += int(np.count_nonzero(rejected))
-                return self._unfamiliar(joined, rejected)
-            told = self.assurer.assured(joined, found, strange)
+                return self._unfamiliar(inputs, rejected)
+            told = self.assurer.assured(inputs, found, strange)
             beside = told.beside
         values = told.values.tolist()
         shares = None if told.probabilities is None else told.probabilities.tolist()
-        answers: list[Answers | Refused] = []
-        start = 0
-        for one in inputs:
-            end = start + len(one)
-            own = None if shares is None else shares[start:end]
-            said = beside if beside is None else beside.rows(start, end)
-            answers.append(Answers(values[start:end], own, found.classes, one, said))
-            start = end
-        return answers
+        return [
+            Answers(
+                values[span],
+                None if shares is None else shares[span],
+                found.classes,
+                inputs,
+                span.start,
+                None if beside is None else beside.rows(span.start, span.stop),
+            )
+            for span in spans(lengths)
+        ]
 
     def _prove(self, rows: tuple[dict[str, Any], ...], *, first: int) -> None:
         body = json.dumps({"rows": rows}).encode()

@@ -15,6 +15,7 @@ from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS
 from ml_assets.core.prepared import Prepared
 from ml_assets.core.release import HISTORY_FILE
 from ml_assets.core.request_rows import EVENT_TIME, RequestRows
+from ml_assets.core.row_bounds import RowBounds
 
 ASKED = "asked"
 STORED = "stored_rows"
@@ -24,9 +25,6 @@ ARRIVAL = "_arrival"
 RECALLED = -1
 # Rows are kept for so many lookbacks: one for the features, one for rows that come late.
 KEPT_LOOKBACKS = 2
-# Rows in memory at most, of one entity and in all, however long the lookback is.
-MOST_ROWS_OF_ENTITY = 100_000
-MOST_ROWS = 1_000_000
 # Rows that requests may add before those out of reach are dropped: each drop copies the table.
 ROWS_BEFORE_FORGETTING = 4096
 
@@ -43,6 +41,7 @@ class RecentRows:
         history: Validated rows as a table: keys, ``event_time``, ``known_at``, the contract.
         labels: Past labels.
         references: Reference tables by name.
+        bounds: How many rows are held at most.
 
     Raises:
         ArtefactError: If the history lacks a column of the contract.
@@ -58,11 +57,13 @@ class RecentRows:
         history: pa.Table,
         labels: pa.Table,
         references: Mapping[str, pa.Table],
+        bounds: RowBounds,
     ) -> None:
         self.asked = AskedRows(contract)
         self.identity = identity
         self._connection = connection
         self._reach = reach
+        self._bounds = bounds
         self._arrivals = count(1)
         self._arrival = self._forgot_at = 0
         self._fresh_rows = 0
@@ -114,7 +115,7 @@ class RecentRows:
             f"WHERE {ARRIVAL} > {self._forgot_at}) - {interval(KEPT_LOOKBACKS * self._reach)}"
         )
         self._forgot_at, self._fresh_rows = self._arrival, 0
-        if len(self) > MOST_ROWS_OF_ENTITY:
+        if len(self) > min(self._bounds.per_entity, self._bounds.in_all):
             self._drop_oldest()
 
     def recall(self, rows: RequestRows, *, own: Sequence[bool]) -> None:
@@ -183,8 +184,8 @@ class RecentRows:
         per_entity = f"row_number() OVER (PARTITION BY {keys or 'NULL'} ORDER BY {EVENT_TIME} DESC)"
         self._connection.execute(
             f"DELETE FROM {STORED} WHERE rowid IN (SELECT rowid FROM {STORED} "
-            f"QUALIFY {per_entity} > {MOST_ROWS_OF_ENTITY} "
-            f"OR row_number() OVER (ORDER BY {EVENT_TIME} DESC) > {MOST_ROWS})"
+            f"QUALIFY {per_entity} > {self._bounds.per_entity} "
+            f"OR row_number() OVER (ORDER BY {EVENT_TIME} DESC) > {self._bounds.in_all})"
         )
 
     def _load(self, name: str, table: pa.Table, columns: str) -> None:

@@ -7,7 +7,7 @@ named by the sha256 of its files. Whoever loads it verifies these first.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Self
 
@@ -18,6 +18,7 @@ from ml_assets.core.feature_views import History
 from ml_assets.core.problem.learning import Task
 from ml_assets.core.rate_limit import RateLimit
 from ml_assets.core.request_schema import RequestSchema
+from ml_assets.core.row_bounds import RowBounds
 
 MODEL_FILE = "model.skops"
 COMPILED_FILE = "model.npz"  # only where the model compiles
@@ -66,6 +67,7 @@ class Release:
         latency_ms: Median time to answer one row that must be kept.
         unknown_category: What happens to a value that the contract does not list.
         rate_limit: How often one caller may ask; None without a bound.
+        recent_rows: How many rows the server remembers at most.
         evaluator: What computes the answers, and why it is not the compiled model if it is not.
     """
 
@@ -86,6 +88,7 @@ class Release:
     latency_ms: float = 200.0
     unknown_category: Literal["accept", "reject"] = "accept"
     rate_limit: RateLimit | None = None
+    recent_rows: RowBounds = field(default_factory=RowBounds)
     evaluator: str = "scikit-learn"
 
     @property
@@ -143,6 +146,7 @@ class Release:
             "past_labels": past,
             "reach": History(**reach),
             "rate_limit": RateLimit(**limit) if limit else None,
+            "recent_rows": RowBounds(**values["recent_rows"]),
         }
         return cls(**fields)
 

@@ -44,20 +44,37 @@ class Refused:
     faults: tuple[Fault, ...]
 
 
-@dataclass(frozen=True)
 class RequestRows:
     """The rows of a request, by column.
 
-    Attributes:
+    Args:
         event_times: When each row happened, in UTC.
         columns: Values of each column of the contract, None where missing.
     """
 
-    event_times: list[datetime]
-    columns: Mapping[str, list[Any]]
+    def __init__(self, event_times: list[datetime], columns: Mapping[str, list[Any]]) -> None:
+        self._event_times = event_times
+        self.columns = columns
 
     def __len__(self) -> int:
-        return len(self.event_times)
+        return len(self._event_times)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RequestRows):
+            return NotImplemented
+        ours, theirs = (self.event_times, self.columns), (other.event_times, other.columns)
+        return ours[0] == theirs[0] and dict(ours[1]) == dict(theirs[1])
+
+    __hash__ = None  # its lists can change
+
+    @property
+    def event_times(self) -> list[datetime]:
+        """When each row happened, in UTC."""
+        return self._event_times
+
+    def happened_at(self, event_times: list[datetime]) -> "RequestRows":
+        """Return the same rows at other times."""
+        return RequestRows(event_times, self.columns)
 
     def identities(self, keys: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return what names each row: its keys and its event time."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml_assets.core.contract import Column, Kind
 from ml_assets.core.request_rows import FLOATS, INTEGERS, Fault
@@ -71,6 +73,16 @@ class Rule:
             return kind
         own = float if self.kind == "float" else int
         return Annotated[kind, msgspec.Meta(ge=own(self.low), le=own(self.high))]
+
+    def holds_in(self, column: pa.ChunkedArray) -> bool:
+        """Say whether no value of a table's column breaks the rule."""
+        if self.allowed is not None:
+            found = column.unique()
+            return self.holds(found.to_pylist())
+        if self.low is None and self.high is None:
+            return True
+        ends = pc.min_max(column)  # pyrefly: ignore[missing-attribute]
+        return self.holds([ends["min"].as_py(), ends["max"].as_py()])
 
     def holds(self, values: Sequence[Any]) -> bool:
         """Say whether no value breaks the rule."""

@@ -17,6 +17,7 @@ import msgspec
 import pyarrow as pa
 from msgspec.structs import astuple
 
+from ml_assets.core.arrow_columns import kinds_of
 from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import nearest
 from ml_assets.core.request_rows import (
@@ -29,6 +30,8 @@ from ml_assets.core.request_rows import (
 )
 from ml_assets.core.request_rules import Rule
 from ml_assets.core.request_tables import Unreadable, names_of, read_table, values_of
+from ml_assets.core.sound_tables import SoundTables
+from ml_assets.core.table_rows import TableRows, as_table, plain
 
 BodyKind = Literal["json", "arrow", "parquet"]
 ROWS = "rows"
@@ -47,6 +50,8 @@ _STATUS: Mapping[str, Literal[400, 413, 415]] = {
     "compression": 415,
 }
 _EVENT_TIME = Column(EVENT_TIME, "datetime")
+# Rows of a request that are told value by value; more stay a table.
+FEW = 64
 # How a body of several rows usually begins; any other spelling is read too, less fast.
 _MANY = b'{"rows":'
 _AT_ROW = re.compile(r" - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.+))?`$")
@@ -64,6 +69,7 @@ class RequestSchema:
         unknown_category: Whether a value that the contract does not list is refused.
         max_bytes: Bytes that the columns of a table may take once they are read.
         columns: The contract's columns without ``event_time``.
+        kinds: Kind of each column of a request; ``event_time`` is one of them.
 
     Example:
         >>> schema = RequestSchema(Contract((Column("load", "float", at_most=9.0),)))
@@ -87,6 +93,8 @@ class RequestSchema:
     _one_sound: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
     _many_sound: msgspec.json.Decoder = field(init=False, repr=False, compare=False)
     _rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    _tables: SoundTables = field(init=False, repr=False, compare=False)
+    kinds: dict[str, Kind] = field(init=False, repr=False, compare=False)
     _further_rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +113,10 @@ class RequestSchema:
         many = msgspec.defstruct("Rows", [(ROWS, list[sound])], forbid_unknown_fields=True)
         further = tuple(rule for rule in rules if not rule.is_bounds)
         object.__setattr__(self, "_rules", rules)
+        object.__setattr__(self, "kinds", kinds_of(self.contract))
+        required = {column.name for column in (*columns, _EVENT_TIME) if self.requires(column)}
+        tables = SoundTables(self.kinds, rules, required=required, keys=self.keys)
+        object.__setattr__(self, "_tables", tables)
         object.__setattr__(self, "_further_rules", further)
         object.__setattr__(self, "_rows", msgspec.json.Decoder(list[row]))
         object.__setattr__(self, "_one_sound", msgspec.json.Decoder(sound))
@@ -128,14 +140,20 @@ class RequestSchema:
         rules = self._rules
         if kind != "json":
             decoded = self._of_table(body, now, kind)
+            if isinstance(decoded, TableRows):
+                return decoded  # it breaks no rule
         elif (sound := self._sound(body)) is not None:
             decoded, rules = self._by_column(sound, now), self._further_rules
+            if (table := self._as_sound_table(decoded)) is not None:
+                return table
         else:
             decoded = self._of_json(body, now)
         if isinstance(decoded, Refused):
             return decoded
         faults = _first(self._distant(decoded)) or _first(self._broken(rules, decoded))
-        return Refused(422, faults) if faults else decoded
+        if faults:
+            return Refused(422, faults)
+        return decoded if len(decoded) <= FEW else TableRows(as_table(decoded, self.kinds))
 
     def _sound(self, body: bytes) -> list[Any] | None:
         """Return rows within all bounds, read in one go; None if the body needs a closer look."""
@@ -144,6 +162,13 @@ class RequestSchema:
             return self._many_sound.decode(body).rows if many else [self._one_sound.decode(body)]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+
+    def _as_sound_table(self, decoded: RequestRows | Refused) -> TableRows | None:
+        """Return many rows within all bounds as a table; None if they need a closer look."""
+        if isinstance(decoded, Refused) or len(decoded) <= FEW:
+            return None
+        table = as_table(decoded, self.kinds)
+        return TableRows(table) if self._tables.keeps_rules(table, self._further_rules) else None
 
     def _of_json(self, body: bytes, now: datetime) -> RequestRows | Refused:
         try:
@@ -170,6 +195,8 @@ class RequestSchema:
                 self._check_known(name)
             if not table.num_rows:
                 return Refused(422, (self._row_count(0),))
+            if (sound := self._tables.sound(table, now)) is not None:
+                return TableRows(sound) if len(sound) > FEW else plain(sound)
             columns = {column.name: self._column_of(table, column) for column in self.columns}
             given = EVENT_TIME in table.schema.names
             moments = values_of(table.column(EVENT_TIME), _EVENT_TIME) if given else None

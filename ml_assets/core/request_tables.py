@@ -7,15 +7,15 @@ with Snappy, which makes at most 22 bytes of one. Texts are counted before they 
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml_assets.core.arrow_columns import moment_of
 from ml_assets.core.contract import Column, Kind
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
 
@@ -96,7 +96,7 @@ def values_of(column: pa.ChunkedArray, declared: Column) -> list[Any]:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind):
         return [None] * len(column)
-    if not _fits(kind, declared.kind):
+    if not fits(kind, declared.kind):
         message = f"Expected {_EXPECTED[declared.kind]}, got {column.type}."
         raise Unreadable(message, rule="type", column=declared.name)
     if declared.kind == "datetime":
@@ -119,7 +119,8 @@ _EXPECTED: Mapping[Kind, str] = {
 }
 
 
-def _fits(found: pa.DataType, kind: Kind) -> bool:
+def fits(found: pa.DataType, kind: Kind) -> bool:
+    """Say whether a column of an Arrow type can hold values of a kind."""
     types = pa.types
     match kind:
         case "float":
@@ -139,7 +140,7 @@ def _moments(column: pa.ChunkedArray) -> list[datetime | None]:
         exact = column.cast(pa.timestamp("us", "UTC"))
         # Years that Python cannot hold are refused with all others that lie too far away.
         return [
-            None if since is None else _EPOCH + timedelta(microseconds=since)
+            None if since is None else moment_of(since)
             for since in exact.cast(pa.int64()).to_pylist()
         ]
     except (pa.ArrowInvalid, ValueError, OverflowError) as error:

@@ -13,7 +13,7 @@ from ml_assets.core.guard_rails import Service
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.lake import Lake
-from ml_assets.storage.performance import row_losses
+from ml_assets.storage.row_losses import row_losses, truth_sql
 from ml_assets.storage.serving_state import ServingState
 
 # Rows an hour apart may still depend on each other: the variance is estimated over the hours.
@@ -89,7 +89,7 @@ def _labelled(declared: DeclaredProblem, until: datetime) -> str:
     due = until - problem.label.delay
     identity = ", ".join(quoted(name) for name in problem.identity)
     return (
-        f"(SELECT s.*, t.{quoted(problem.label.column)} AS truth FROM stage AS s JOIN ("
+        f"(SELECT s.*, {truth_sql(problem, 't')} AS truth FROM stage AS s JOIN ("
         f"SELECT * FROM truths WHERE known_at <= {literal(until)}) AS t USING ({identity}) "
         f"WHERE s.prediction IS NOT NULL AND s.event_time <= {literal(due)})"
     )

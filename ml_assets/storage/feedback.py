@@ -1,13 +1,14 @@
-"""Feedback in the lake: every truth that was ever sent, with the moment from which it was known.
+"""Feedback in the lake: every truth that callers sent or people gave, and when it was known.
 
 The table is only added to. What a later truth corrects stays, so that a training set of any cutoff
 holds what was known then.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import duckdb
+import pyarrow as pa
 
 from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.feedback import FEEDBACK
@@ -16,12 +17,24 @@ from ml_assets.storage import feedback_spool, prediction_spool
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.exclusive import alone
 from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.label_queue import LabelRequest
 from ml_assets.storage.lake import Lake
 from ml_assets.storage.prediction_logs import key_of_inputs
 from ml_assets.storage.workspace import Workspace
 
 # What names one truth that was sent.
 IDENTITY = ("request_id", '"row"', "received_at", "truth")
+MOMENT = pa.timestamp("us", tz="UTC")
+ANSWERS = pa.schema(
+    {
+        "request_id": pa.string(),
+        "row": pa.int64(),
+        "truth": pa.string(),
+        "at": MOMENT,
+        "received_at": MOMENT,
+        "by": pa.string(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ def columns_of(declared: DeclaredProblem) -> dict[str, str]:
 def take_feedback(
     connection: duckdb.DuckDBPyConnection, workspace: Workspace, declared: DeclaredProblem
 ) -> Taken:
-    """Add what the spool holds, and the table does not, to the table.
+    """Add what the spool and the labelling queue hold, and the table does not, to the table.
 
     A truth about a request that no log holds is kept, and looked up again each time: the log of
     another machine may come later. Once it is found the truth is added again, with its row.
@@ -65,7 +78,14 @@ def take_feedback(
     with alone(workspace.home / "locks" / problem.name / FEEDBACK):
         workspace.lake.register(connection, name, name="known_feedback", columns=columns)
         files = feedback_spool.segments(workspace.spool, problem.name)
-        feedback_spool.read(connection, files, "spooled_feedback")
+        feedback_spool.read(connection, files, "sent_feedback")
+        answers = workspace.label_queue.take(problem.name, at=datetime.now(tz=UTC))
+        connection.register("queue_answers", _of_queue(answers))
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE spooled_feedback AS "
+            "FROM sent_feedback UNION BY NAME FROM queue_answers"
+        )
+        connection.unregister("queue_answers")
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE open_feedback AS SELECT s.*, "
             f"EXISTS (FROM known_feedback AS k WHERE {_same('s', 'k')}) AS _seen "
@@ -137,6 +157,22 @@ def label_type(declared: DeclaredProblem) -> str:
     if target in contract.by_name:
         return contract.column(target).sql_type
     return "DOUBLE" if declared.problem.task == "regression" else "VARCHAR"
+
+
+def _of_queue(answers: list[LabelRequest]) -> pa.Table:
+    """Return answers of the labelling queue as if their people had sent them."""
+    rows = [
+        {
+            "request_id": one.request_id,
+            "row": one.row,
+            "truth": one.answer,
+            "at": one.answered_at,
+            "received_at": one.answered_at,
+            "by": one.answered_by,
+        }
+        for one in answers
+    ]
+    return pa.Table.from_pylist(rows, schema=ANSWERS)
 
 
 def _find_rows(

@@ -9,6 +9,7 @@ import duckdb
 
 from ml_assets.core.errors import ArtefactError
 from ml_assets.core.feature_query import quoted
+from ml_assets.storage.spooled_records import rows_of_records
 
 # Fields of a line and their SQL types; "inputs" and the like stay JSON, for columns differ.
 FIELDS = {
@@ -34,6 +35,8 @@ FIELDS = {
     "raw_probabilities": "JSON",
     "intervention": "VARCHAR",
 }
+LINES, RECORDS = ".jsonl", ".records"
+SUFFIXES = (LINES, RECORDS)
 # What is meant where a line does not say it: before versions shared traffic, the champion answered.
 UNSAID = {"variant": "'champion'", "unfamiliar": "false"}
 LONGEST_REQUEST = timedelta(minutes=1)
@@ -72,7 +75,9 @@ def hours(spool: Path, problem: str) -> list[SpoolHour]:
         problem: Name of the problem.
     """
     found: dict[tuple[datetime, str], list[Path]] = {}
-    for path in sorted((spool / problem).glob("*/????-??-??/??/*.jsonl")):
+    for path in sorted((spool / problem).glob("*/????-??-??/??/*.*")):
+        if path.suffix not in SUFFIXES:
+            continue
         version, day, hour = path.parts[-4:-1]
         start = datetime.strptime(f"{day} {hour}", "%Y-%m-%d %H").replace(tzinfo=UTC)
         found.setdefault((start, version), []).append(path)
@@ -107,7 +112,7 @@ def read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str
 
 
 def read_all(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str) -> None:
-    """Create a view over segments: one row for each line, as often as a row was answered.
+    """Create a view over segments: one row for each time that a row was answered.
 
     A line without its end is one that a server is writing, or was writing when it was killed: no
     one was answered yet, and it is left out.
@@ -120,12 +125,21 @@ def read_all(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name:
     Raises:
         ArtefactError: If a segment holds a line that is damaged.
     """
-    if not files:
+    lines = [path for path in files if path.suffix == LINES]
+    parts = [_of_lines(connection, lines)] if lines else []
+    parts += rows_of_records(
+        connection, [path for path in files if path.suffix == RECORDS], name=name, fields=FIELDS
+    )
+    if not parts:
         columns = ", ".join(f"NULL::{kind} AS {quoted(field)}" for field, kind in FIELDS.items())
-        connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {columns} LIMIT 0"
-        )
-        return
+        parts = [f"SELECT {columns} LIMIT 0"]
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {' UNION ALL BY NAME '.join(parts)}"
+    )
+
+
+def _of_lines(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> str:
+    """Return SQL for the rows of segments of lines, after none was found damaged."""
     listed = ", ".join(_literal(str(path)) for path in files)
     lines = (
         f"SELECT json, filename FROM read_ndjson_objects([{listed}], filename = true, "
@@ -133,10 +147,7 @@ def read_all(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name:
     )
     refuse_damaged(connection, lines)
     columns = ", ".join(_column(field, kind) for field, kind in FIELDS.items())
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {columns} FROM ({lines}) "
-        "WHERE json IS NOT NULL"
-    )
+    return f"SELECT {columns} FROM ({lines}) WHERE json IS NOT NULL"
 
 
 def refuse_damaged(connection: duckdb.DuckDBPyConnection, lines: str) -> None:

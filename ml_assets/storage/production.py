@@ -13,6 +13,7 @@ from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_tables import known_by
 from ml_assets.storage.lake import Lake
 from ml_assets.storage.placement import place
+from ml_assets.storage.row_losses import truth_sql
 
 LOG_COLUMNS = {
     "_date": "DATE",
@@ -24,11 +25,18 @@ LOG_COLUMNS = {
     "low": "DOUBLE",
     "high": "DOUBLE",
     "prediction_set": "VARCHAR",
+    "probabilities": "VARCHAR",
     "features": "VARCHAR",
     "request_id": "VARCHAR",
     "row": "BIGINT",
     "variant": "VARCHAR",
 }
+
+
+def log_columns(declared: DeclaredProblem) -> dict[str, str]:
+    """Return what reports read of the prediction log, for an empty view before there is one."""
+    contract = declared.contract.contract
+    return {**LOG_COLUMNS, **{key: contract.column(key).sql_type for key in declared.problem.keys}}
 
 
 def answered_rows(
@@ -46,19 +54,16 @@ def answered_rows(
         ``residual`` and ``absolute_residual``.
     """
     problem = declared.problem
-    target = quoted(problem.label.column)
-    keys = {key: declared.contract.contract.column(key).sql_type for key in problem.keys}
-    empty = {**LOG_COLUMNS, **keys}
+    empty = log_columns(declared)
     lake.register(connection, table_name(declared, "prediction_log"), name="log", columns=empty)
     lake.register(connection, table_name(declared, "labels"), name="truths")
     identity = ", ".join(quoted(name) for name in problem.identity)
-    chosen = "".join(f"l.{quoted(key)}, " for key in keys)
+    chosen = "".join(f"l.{quoted(key)}, " for key in problem.keys)
     frame = connection.execute(
         f"""
         SELECT {chosen}coalesce(l.variant, 'champion') AS _variant,
                l.event_time, l.version, l.request_id, l."row", l.features,
-               l.raw_prediction AS prediction,
-               t.{target} AS truth
+               l.raw_prediction AS prediction, {truth_sql(problem, "t")} AS truth
         FROM log AS l LEFT JOIN {known_by("truths", window.end)} AS t USING ({identity})
         WHERE {place(problem, window).where.replace("_date", "l._date")}
           AND l.event_time >= {literal(window.start)} AND l.event_time < {literal(window.end)}

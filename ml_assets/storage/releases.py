@@ -30,6 +30,7 @@ from ml_assets.core.release import (
     SQL_FILE,
     Release,
 )
+from ml_assets.core.row_bounds import RowBounds
 from ml_assets.core.training_set import TrainingSet
 from ml_assets.core.window import Window
 from ml_assets.storage.assurances import compiled_fallback
@@ -110,7 +111,7 @@ def release_files(
 def describe_release(source: ReleaseSource, *, classes: tuple[Any, ...]) -> Release:
     """Return what a release says of itself."""
     problem = source.declared.problem
-    limit = problem.serving.rate_limit
+    limit, bounds = problem.serving.rate_limit, problem.serving.recent_rows
     return Release(
         problem=problem.name,
         version=source.version,
@@ -129,6 +130,7 @@ def describe_release(source: ReleaseSource, *, classes: tuple[Any, ...]) -> Rele
         latency_ms=problem.serving.latency_ms,
         unknown_category=problem.serving.unknown_category,
         rate_limit=RateLimit(limit.requests_per_second, limit.burst) if limit else None,
+        recent_rows=RowBounds(bounds.per_entity, bounds.in_all),
     )
 
 

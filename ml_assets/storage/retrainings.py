@@ -19,8 +19,8 @@ from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_tables import known_by
-from ml_assets.storage.performance import row_losses
 from ml_assets.storage.production import answered_rows
+from ml_assets.storage.row_losses import row_losses
 from ml_assets.storage.versions import StoredVersion, stored_version
 from ml_assets.storage.workspace import Workspace
 

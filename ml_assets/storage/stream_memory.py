@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from ml_assets.core.prediction import Predictor
-from ml_assets.core.recent_rows import KEPT_LOOKBACKS, MOST_ROWS, ROWS_BEFORE_FORGETTING
+from ml_assets.core.recent_rows import KEPT_LOOKBACKS, ROWS_BEFORE_FORGETTING
 from ml_assets.core.request_rows import Refused, RequestRows
 from ml_assets.core.request_schema import ROWS
 from ml_assets.storage.stream_files import rows_of
@@ -27,20 +27,21 @@ def recall_scored(predictor: Predictor, outbox: Outbox, *, revision: int) -> Non
         outbox: Says what was scored, in which order.
         revision: Revision of the deployment.
     """
-    reach = KEPT_LOOKBACKS * predictor.release.reach.rows
+    release = predictor.release
+    reach, most = KEPT_LOOKBACKS * release.reach.rows, release.recent_rows.in_all
     if not reach:
         return
     newest_first: list[tuple[Entry, RequestRows]] = []
     latest: list[datetime] = []
     total = 0
     for entry in reversed(outbox.done()):
-        newest = deque(_accepted(predictor, outbox, entry), MOST_ROWS // predictor.release.max_rows)
+        newest = deque(_accepted(predictor, outbox, entry), -(-most // release.max_rows))
         for rows in reversed(newest):
             newest_first.append((entry, rows))
             latest += rows.event_times[: ROWS_BEFORE_FORGETTING - len(latest)]
             total += len(rows)
         clock = sorted(latest)[(len(latest) - 1) // 2] if latest else None
-        if total >= MOST_ROWS or (clock and _newest(newest_first, entry) < clock - reach):
+        if total >= most or (clock and _newest(newest_first, entry) < clock - reach):
             break
     for entry, rows in reversed(newest_first):
         predictor.features.recall(rows, own=[entry.revision == revision] * len(rows))

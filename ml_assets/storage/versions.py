@@ -1,9 +1,11 @@
 """Versions of a problem's model: stored, found again, put to work, taken back."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version as package_version
+from types import MappingProxyType
 from typing import Any
 
 from ml_assets.core.deployment import Deployment
@@ -48,11 +50,17 @@ def code_version() -> str:
 
 
 def store_version(
-    workspace: Workspace, version: ModelVersion, model: bytes, reference: Reference
+    workspace: Workspace,
+    version: ModelVersion,
+    model: bytes,
+    reference: Reference,
+    *,
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> str:
-    """Store a version's files and return the artefact's digest."""
+    """Store a version's files, further ones among them, and return the artefact's digest."""
     return workspace.artefacts.put_folder(
         {
+            **files,
             MODEL: model,
             VERSION: as_json(version.to_json()),
             REFERENCE: as_json(reference.to_json()),

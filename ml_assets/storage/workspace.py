@@ -110,6 +110,10 @@ class Workspace:
         """Return where the page on a cutoff is."""
         return self.home / "reports" / problem / f"{cutoff:%Y-%m-%dT%H%M}.html"
 
+    def performance_page(self, problem: str) -> Path:
+        """Return where the page on performance in production is."""
+        return self.home / "reports" / problem / "performance.html"
+
     def deployment(self, problem: str) -> DeploymentFile:
         """Return the place where a problem's deployment is announced."""
         return DeploymentFile(self.home / "deployments" / problem)

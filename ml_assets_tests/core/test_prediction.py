@@ -179,14 +179,16 @@ def test_a_refused_request_leaves_no_trace(files):
     made.close()
 
 
-def test_memory_is_bounded_the_oldest_rows_go_first(predictor, monkeypatch):
+def test_memory_is_bounded_as_declared_the_oldest_rows_go_first(files, monkeypatch):
     monkeypatch.setattr("ml_assets.core.recent_rows.ROWS_BEFORE_FORGETTING", 1)
-    monkeypatch.setattr("ml_assets.core.recent_rows.MOST_ROWS_OF_ENTITY", 5)
-    monkeypatch.setattr("ml_assets.core.recent_rows.MOST_ROWS", 8)
+    release = json.loads(files[RELEASE_FILE])
+    release["recent_rows"] = {"per_entity": 5, "in_all": 8}
+    predictor = Predictor(seal({**files, RELEASE_FILE: json.dumps(release).encode()}))
     ask(predictor, [row(load=11.0)])
     assert len(predictor.features.recent) == 8
     later = row(event_time=(NEXT + timedelta(hours=1)).isoformat())
     assert ask(predictor, [later]).features["load_before"].tolist() == [11.0]
+    predictor.close()
 
 
 @pytest.mark.parametrize("name", [MODEL_FILE, SQL_FILE, RELEASE_FILE])

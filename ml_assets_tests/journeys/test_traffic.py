@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from bentos.predictor.log import PredictionLog, log_lines
+from bentos.predictor.log import Logged, PredictionLog, log_lines
 from ml_assets.assets.deployment import bring_in
 from ml_assets.components.execution import ProblemRunner
 from ml_assets.core.feature_values import FeatureValues
@@ -122,10 +122,9 @@ class Town:
     def _log(self, variant, version, asked, fields, who):
         at = asked.event_times[0]
         loads = np.array(asked.columns["load"])
+        features = FeatureValues(("load",), loads[:, None], (), ())
         lines = log_lines(
-            asked,
-            Answers([0.0] * METERS, None, (), FeatureValues(("load",), loads[:, None], (), ())),
-            request_id=f"{at:%dT%H}",
+            [Logged(f"{at:%dT%H}", asked, Answers([0.0] * METERS, None, (), features))],
             version=version,
             revision=self.deployment.revision,
             at=at,

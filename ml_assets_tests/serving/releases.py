@@ -195,3 +195,9 @@ def make_classifier_release(files: dict[str, bytes]) -> dict[str, bytes]:
         GOLDEN_FILE: golden.to_json(),
     }
     return seal({**files, **changed})
+
+
+def with_max_rows(files: dict[str, bytes], rows: int) -> dict[str, bytes]:
+    """Return the same release that takes larger requests."""
+    release = {**json.loads(files[RELEASE_FILE]), "max_rows": rows}
+    return seal({**files, RELEASE_FILE: json.dumps(release).encode()})

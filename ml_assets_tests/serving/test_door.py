@@ -344,6 +344,18 @@ def test_a_server_without_a_release_lives_and_is_not_ready(tmp_path, row):
     entrance.close()
 
 
+def test_the_page_shows_a_row_and_names_no_folder(entrance, row):
+    page = entrance.ask("GET", "/").text
+    assert "at least 0; at most 100</td><td>Load in percent.</td>" in page
+    assert "north, south or others" in page
+    assert f"&quot;load&quot;: {row['load']}" in page
+    assert "/feedback" in page
+    entrance.serving.error = "ArtefactError: /some/folder is damaged"
+    assert "could not be served: GET /release says why" in entrance.ask("GET", "/").text
+    assert "/some/folder" not in entrance.ask("GET", "/").text
+    assert "/some/folder" in entrance.ask("GET", "/release").text
+
+
 def test_figures_count_what_happened(entrance, row):
     other = {**row, "pump": "north" if row["pump"] == "south" else "south"}
     predict(entrance, {"rows": [row, other]})

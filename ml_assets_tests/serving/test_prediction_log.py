@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from bentos.predictor.log import PredictionLog, log_lines
+from bentos.predictor.log import Logged, PredictionLog, log_lines
 from ml_assets.core.errors import ArtefactError, ServingError
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.prediction import Answers
@@ -25,7 +25,7 @@ FEATURES = FeatureValues(
 
 def lines(*, request_id="r1", values=(1.5, 2.0), probabilities=None, at=AT):
     answers = Answers(list(values), probabilities, ("no", "yes"), FEATURES)
-    return log_lines(ROWS, answers, request_id=request_id, version="v1", revision=3, at=at)
+    return log_lines([Logged(request_id, ROWS, answers)], version="v1", revision=3, at=at)
 
 
 @pytest.fixture

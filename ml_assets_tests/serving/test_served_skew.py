@@ -20,12 +20,14 @@ from ml_assets_tests.serving.releases import (
     START,
     make_classifier_release,
     seal,
+    with_max_rows,
 )
 from ml_assets_tests.serving.test_serving import asked
 
 END = START + timedelta(hours=HOURS)
 WINDOW = Window(END - timedelta(hours=3), END + timedelta(hours=9))
 AT = datetime(2024, 1, 20, tzinfo=UTC)
+PUMPS = ("north", "south", "east", "west")
 
 
 @pytest.fixture
@@ -116,6 +118,18 @@ def test_an_exchange_of_releases_is_replayed_too(workspace, release, other_relea
     report = verify(workspace)
     assert report.worst == ()
     assert (report.compared, report.different_rows) == (rows, 0)
+
+
+def test_requests_of_many_rows_are_replayed_among_the_others(workspace, release, traffic):
+    wide = with_max_rows(release, 200)
+    record(workspace, wide)
+    many = [{**row, "pump": pump} for rows in traffic[:18] for row in rows[:1] for pump in PUMPS]
+    moments = [END + timedelta(minutes=7, seconds=n) for n in range(len(many))]
+    many = [{**row, "event_time": at.isoformat()} for row, at in zip(many, moments, strict=True)]
+    rows = serve(workspace, [(wide, [*traffic[:9], many, *traffic[9:], many[:3]])])
+    assert len(list(workspace.spool.rglob("*.records"))) == 1
+    report = verify(workspace)
+    assert (report.rows, report.compared, report.different_rows) == (rows, rows, 0)
 
 
 def test_one_edited_feature_is_found(workspace, release, traffic):

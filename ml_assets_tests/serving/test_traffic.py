@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,6 +19,7 @@ from bentos.predictor.shadow import Shadow
 from bentos.predictor.split import merged
 from bentos.predictor.watcher import Watcher
 from ml_assets.core.errors import ServingError
+from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.feature_views import History
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.release import CONTRACT_FILE, GOLDEN_FILE, RELEASE_FILE
@@ -335,8 +337,9 @@ def test_a_challenger_with_another_contract_reads_the_request_itself(
 
 
 def test_probabilities_come_in_the_champions_order():
-    ours = Answers(["a", "a"], [[0.9, 0.1], [0.8, 0.2]], ("a", "b"), None)
-    theirs = Answers(["b", "b"], [[0.7, 0.3], [0.6, 0.4]], ("b", "a"), None)
+    inputs = FeatureValues(("x",), np.zeros((2, 1)), (), ())
+    ours = Answers(["a", "a"], [[0.9, 0.1], [0.8, 0.2]], ("a", "b"), inputs)
+    theirs = Answers(["b", "b"], [[0.7, 0.3], [0.6, 0.4]], ("b", "a"), inputs)
     both = merged(ours, theirs, [True, False])
     assert (both.predictions, both.probabilities) == (["b", "a"], [[0.3, 0.7], [0.8, 0.2]])
 

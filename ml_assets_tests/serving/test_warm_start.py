@@ -11,7 +11,7 @@ import pytest
 from bentos.predictor.serving import Serving
 from ml_assets.core.release import digest_of
 from ml_assets.storage.served_bento import ServedBento
-from ml_assets_tests.serving.releases import HOURS, START
+from ml_assets_tests.serving.releases import HOURS, START, with_max_rows
 from ml_assets_tests.serving.test_serving import asked
 
 END = START + timedelta(hours=HOURS)
@@ -71,6 +71,25 @@ def test_answers_after_a_restart_are_those_without_it(tmp_path, release, traffic
     parts = [traffic[:13], traffic[13:22], traffic[22:]]
     restarted = answers_of(tmp_path / "three", [(release, 1)] * 3, parts)
     assert restarted == without
+
+
+def test_rows_of_large_requests_are_remembered_too(tmp_path, release, traffic):
+    wide = with_max_rows(release, 200)
+    times = [END + timedelta(minutes=601, seconds=n) for n in range(150)]
+    many = {"rows": [{**traffic[0], "event_time": time.isoformat()} for time in times]}
+    last = {**traffic[0], "event_time": (END + timedelta(minutes=640)).isoformat()}
+    asked = [*traffic, many, last]
+    without = predictions_of(tmp_path / "one", [(wide, 1)], [asked])
+    assert len(list((tmp_path / "one").rglob("*.records"))) == 1
+    parts = [asked[:-1], asked[-1:]]
+    assert predictions_of(tmp_path / "two", [(wide, 1)] * 2, parts) == without
+
+    def lose(spool):
+        for path in spool.rglob("*.records"):
+            path.unlink()
+
+    forgot = predictions_of(tmp_path / "three", [(wide, 1)] * 2, parts, between=lose)
+    assert forgot != without
 
 
 def test_a_process_that_remembers_nothing_would_answer_otherwise(tmp_path, release, traffic):

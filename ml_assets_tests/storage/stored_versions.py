@@ -41,7 +41,9 @@ def package(
         seed=seed,
         rows=9,
     )
-    reference = Reference(columns={}, window=timedelta(hours=1), chunk_rows=1, rows=9)
+    reference = Reference(
+        columns={}, window=timedelta(hours=1), chunk_rows=1, rows=9, phases=1, mixes={}
+    )
     artefact = store_version(workspace, version, b"model", reference)
     files = {"release.json": f"{seed}".encode()} if release_of is None else release_of(version.name)
     release = workspace.artefacts.put_folder(files)

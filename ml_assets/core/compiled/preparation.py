@@ -59,11 +59,13 @@ class _Lookup:
     def columns(self, numbers: np.ndarray, texts: Texts) -> np.ndarray:
         if self.of_texts:
             values = texts[self.column]
-            # A frame marks missing texts by None or by NaN.
-            places = [
-                self.rows.get(value, self.unknown) if isinstance(value, str) else self.missing
-                for value in values
-            ]
+            places: list[Any] = list(map(self.rows.get, values))
+            if None in places:
+                # A frame marks missing texts by None or by NaN.
+                places = [
+                    self.rows.get(value, self.unknown) if isinstance(value, str) else self.missing
+                    for value in values
+                ]
         else:
             values = numbers[:, self.column].tolist()
             places = [

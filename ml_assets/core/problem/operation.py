@@ -40,6 +40,13 @@ class RateLimit(Declaration):
     burst: PositiveInt = Field(description="Requests that may come at once.")
 
 
+class RecentRows(Declaration):
+    """How many rows the server remembers for features that look back; the oldest go first."""
+
+    per_entity: PositiveInt = Field(default=100_000, description="Rows of one entity.")
+    in_all: PositiveInt = Field(default=1_000_000, description="Rows of all entities.")
+
+
 class Serving(Declaration):
     """How the champion answers, and how a challenger comes to."""
 
@@ -50,6 +57,7 @@ class Serving(Declaration):
     unknown_category: Literal["accept", "reject"] = "accept"
     traffic: Traffic = Traffic()
     rate_limit: RateLimit | None = Field(default=None, description="By default there is none.")
+    recent_rows: RecentRows = RecentRows()
     interval: PredictionInterval | None = Field(
         default=PredictionInterval(), description="null for predictions alone."
     )
@@ -139,7 +147,14 @@ class Labelling(Declaration):
     """Which production rows are sent to be labelled."""
 
     daily_budget: NonNegativeInt = Field(default=0, description="Rows a day; 0 turns it off.")
-    audit_share: Share = Field(default=0.5, description="Part of the budget drawn at random.")
+    audit_share: Share = Field(
+        default=0.5, description="Part of the budget drawn at random: it judges the version."
+    )
+    disagreeing_share: Share = Field(
+        default=0.5,
+        description="Part of the rest for rows where models disagree; the others are the least "
+        "certain ones.",
+    )
 
 
 class Email(Declaration):

@@ -15,7 +15,7 @@ from ml_assets_tests.serving.mixed_load.rows import Pumps, as_json
 
 # What a server may say instead of an answer: come again.
 BACK_PRESSURE = frozenset({429, 503, 504})
-PATIENCE = 180.0
+PATIENCE = 600.0
 TIMEOUT = 60.0
 PAUSE = 0.05
 COME_AGAIN = 0.5

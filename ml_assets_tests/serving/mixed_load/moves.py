@@ -14,10 +14,9 @@ from ml_assets.storage.ledger import SERVES
 from ml_assets.storage.serving_state import announce, serving_at
 from ml_assets.storage.traffic import Part, change_traffic, end_traffic, start_traffic
 from ml_assets.storage.versions import deploy
-from ml_assets_tests.serving.mixed_load.scene import PROBLEM, Scene
+from ml_assets_tests.serving.mixed_load.scene import PROBLEM, READY_WITHIN, Scene
 
 WAYS = ("SIGKILL of all", "SIGTERM", "SIGKILL of the worker")
-BACK_WITHIN = 120.0
 # Callers whose connection was cut learn of it a moment later.
 AFTERWARDS = 1.0
 
@@ -116,7 +115,7 @@ class Restarts:
         for worker in workers:
             worker.kill()
         psutil.wait_procs(workers, timeout=10)
-        until = time.monotonic() + BACK_WITHIN
+        until = time.monotonic() + READY_WITHIN
         with httpx.Client(base_url=self._server.url, timeout=5.0, trust_env=False) as client:
             while time.monotonic() < until:
                 try:
@@ -125,7 +124,7 @@ class Restarts:
                 except httpx.TransportError:
                     pass
                 time.sleep(0.1)
-        message = f"No worker came back within {BACK_WITHIN:.0f} s:\n{self._server.said()}"
+        message = f"No worker came back within {READY_WITHIN:.0f} s:\n{self._server.said()}"
         raise RuntimeError(message)
 
 

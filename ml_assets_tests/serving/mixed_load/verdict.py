@@ -77,8 +77,8 @@ def judge(
         window = Window(BEGIN, clock.now())
         skew = replay_log(connection, scene.workspace, PROBLEM, window)
     found.figures["rows replayed by verify-skew"] = skew.compared
-    if skew.different_rows:
-        found.faults["served otherwise than the batch (verify-skew)"] += skew.different_rows
+    for difference in skew.worst:
+        found.fault("served otherwise than the batch (verify-skew)", difference)
     return found
 
 

@@ -1,0 +1,157 @@
+"""Records of the prediction log for requests of many rows: tables instead of lines of JSON.
+
+A segment of records is a file to which records are appended. A record is ``MAGIC``, the length of
+what follows as eight bytes, the lowest first, and an Arrow stream of one batch. What holds for all
+of its rows is in the schema's metadata. Its columns: ``event_time``, the structures ``inputs`` and
+``features``, ``prediction`` and, for classes, the structure ``probabilities``.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ml_assets.core.arrow_columns import ARROW_TYPES, encode, floats
+from ml_assets.core.contract import Kind
+from ml_assets.core.errors import ArtefactError
+from ml_assets.core.feature_values import FeatureValues
+from ml_assets.core.prediction import Answers
+from ml_assets.core.request_rows import EVENT_TIME, RequestRows
+from ml_assets.core.table_rows import as_table
+
+MAGIC = b"MLAREC1\n"
+_HEAD = struct.Struct("<8sQ")
+_KINDS: Mapping[type, Kind] = {float: "float", int: "integer", bool: "boolean", str: "string"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one request asked and was told.
+
+    Attributes:
+        request_id: Name of the request.
+        at: When it was answered.
+        version: Version that answered.
+        revision: Revision of the deployment; 0 where the packed release serves.
+        rows: The columns named above, one row a row of the request.
+    """
+
+    request_id: str
+    at: datetime
+    version: str
+    revision: int
+    rows: pa.RecordBatch
+
+
+def record_bytes(
+    rows: RequestRows,
+    answers: Answers,
+    *,
+    kinds: Mapping[str, Kind],
+    request_id: str,
+    version: str,
+    revision: int,
+    at: datetime,
+) -> tuple[bytes, pa.Buffer]:
+    """Return the record of a request, in two parts.
+
+    Args:
+        rows: What was asked.
+        answers: What was answered.
+        kinds: Kind of each column of a request; ``event_time`` is one of them.
+        request_id: Name of the request.
+        version: Version that answered.
+        revision: Revision of the deployment.
+        at: When it answered.
+    """
+    table = as_table(rows, kinds).combine_chunks()
+    inputs = [name for name in table.schema.names if name != EVENT_TIME]
+    columns = {
+        EVENT_TIME: table.column(EVENT_TIME).chunk(0),
+        "inputs": _structure({name: table.column(name).chunk(0) for name in inputs}, len(rows)),
+        "features": _structure(dict(_features(answers.features)), len(rows)),
+        "prediction": _plain(answers.predictions),
+    }
+    if answers.probabilities is not None:
+        shares = np.ascontiguousarray(np.array(answers.probabilities, dtype=np.float64).T)
+        named = zip(map(str, answers.classes), map(floats, shares), strict=True)
+        columns["probabilities"] = _structure(dict(named), len(rows))
+    told = {"request_id": request_id, "version": version, "revision": str(revision)}
+    told["at"] = at.isoformat()
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    sink = pa.BufferOutputStream()
+    schema = batch.schema.with_metadata(told)
+    with pa.ipc.new_stream(sink, schema) as stream:
+        stream.write_batch(batch)
+    content = sink.getvalue()
+    return _HEAD.pack(MAGIC, content.size), content
+
+
+def read_records(content: memoryview, *, segment: str) -> Iterator[tuple[Record, int]]:
+    """Yield the records of a segment, each with the place behind it.
+
+    A record that is not whole at the end is one that a server is writing, or was writing when it
+    was killed: no one was answered yet, and it is left out.
+
+    Args:
+        content: Of the segment, from the beginning of a record on.
+        segment: Name of the segment, for an error.
+
+    Raises:
+        ArtefactError: If there is anything but records.
+    """
+    place = 0
+    while len(content) - place >= _HEAD.size:
+        magic, size = _HEAD.unpack_from(content, place)
+        if magic != MAGIC:
+            raise ArtefactError(_damaged(segment, place))
+        start, place = place + _HEAD.size, place + _HEAD.size + size
+        if place > len(content):
+            return
+        try:
+            with pa.ipc.open_stream(pa.py_buffer(content[start:place])) as stream:
+                told = {k.decode(): v.decode() for k, v in (stream.schema.metadata or {}).items()}
+                record = Record(
+                    told["request_id"],
+                    datetime.fromisoformat(told["at"]).astimezone(UTC),
+                    told["version"],
+                    int(told["revision"]),
+                    stream.read_next_batch(),
+                )
+        except (pa.ArrowException, OSError, KeyError, ValueError, StopIteration) as error:
+            raise ArtefactError(_damaged(segment, start)) from error
+        yield record, place
+
+
+def _damaged(segment: str, place: int) -> str:
+    return (
+        f"The segment {segment} of the prediction log is damaged at byte {place}: no record begins "
+        "there. Move it out of the spool, and look at the disk."
+    )
+
+
+def _features(features: FeatureValues) -> Iterator[tuple[str, pa.Array]]:
+    numbers = np.ascontiguousarray(features.numbers.T)
+    names = iter(features.names)
+    for column in numbers:
+        yield next(names), floats(column)
+    for column in (*features.texts, *features.past_labels):
+        is_number = column.dtype.kind == "f"
+        yield next(names), floats(column) if is_number else _plain(column.tolist())
+
+
+def _plain(values: list[Any]) -> pa.Array:
+    """Return plain values of one type as an array."""
+    text: Kind = "string"
+    kind = next((_KINDS[type(value)] for value in values if value is not None), text)
+    return encode(kind, values).array(ARROW_TYPES[kind], len(values))
+
+
+def _structure(arrays: Mapping[str, pa.Array], rows: int) -> pa.Array:
+    if not arrays:
+        return pa.nulls(rows)
+    return pa.StructArray.from_arrays(list(arrays.values()), list(arrays))

@@ -1,0 +1,142 @@
+"""Tables of requests that break no rule, told without looking at each value.
+
+What is found wanting here is looked at once more, value by value, by who explains what is wrong.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml_assets.core.arrow_columns import encode, microseconds, schema_of
+from ml_assets.core.contract import Kind
+from ml_assets.core.request_rows import EVENT_TIME, TIMES
+from ml_assets.core.request_rules import Rule
+from ml_assets.core.request_tables import fits
+
+_TIMES = tuple(map(microseconds, TIMES))
+
+
+class SoundTables:
+    """Recognises the tables of one contract that break no rule.
+
+    Args:
+        kinds: Kind of each column of a request; ``event_time`` is one of them.
+        rules: Which values the columns may hold.
+        required: Columns in which no value may be missing.
+        keys: Columns that name the entity.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        rules: Sequence[Rule],
+        *,
+        required: Collection[str],
+        keys: Sequence[str],
+    ) -> None:
+        self._kinds = kinds
+        self._schema = schema_of(kinds)
+        self._rules = {rule.name: rule for rule in rules}
+        self._required = frozenset(required)
+        self._keys = tuple(keys)
+
+    def sound(self, table: pa.Table, now: datetime) -> pa.Table | None:
+        """Return the table in the types that features are computed from.
+
+        Args:
+            table: Rows of a request, one or more; it has no unknown column.
+            now: Event time of rows that carry none, in UTC.
+
+        Returns:
+            None if a closer look is needed.
+        """
+        columns = []
+        for name, kind in self._kinds.items():
+            if name in table.schema.names:
+                column = self._column(table.column(name), name, kind)
+            else:
+                column = self._absent(name, kind, table.num_rows, now)
+            if column is None:
+                return None
+            columns.append(column)
+        found = pa.Table.from_arrays(columns, schema=self._schema)
+        return found if self._are_distinct(found) else None
+
+    def keeps_rules(self, table: pa.Table, rules: Sequence[Rule]) -> bool:
+        """Say whether a table in these types breaks no rule, beyond those its values show already.
+
+        Args:
+            table: Rows of a request.
+            rules: Those that are still to be looked at.
+        """
+        times = [name for name, kind in self._kinds.items() if kind == "datetime"]
+        return (
+            all(_lies_near(table.column(name)) for name in times)
+            and all(rule.holds_in(table.column(rule.name)) for rule in rules)
+            and self._are_distinct(table)
+        )
+
+    def _column(self, column: pa.ChunkedArray, name: str, kind: Kind) -> pa.ChunkedArray | None:
+        plain = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if not fits(plain, kind) or (name in self._required and column.null_count):
+            return None
+        wanted = self._schema.field(name).type
+        if column.type != wanted:
+            try:
+                column = column.cast(wanted)
+            except pa.ArrowInvalid:
+                return None
+        if kind == "float" and _has_nan(column):
+            return None
+        if kind == "datetime" and not _lies_near(column):
+            return None
+        rule = self._rules.get(name)
+        return column if rule is None or rule.holds_in(column) else None
+
+    def _absent(self, name: str, kind: Kind, rows: int, now: datetime) -> pa.ChunkedArray | None:
+        if name != EVENT_TIME and name in self._required:
+            return None
+        values = [now if name == EVENT_TIME else None] * rows
+        array = encode(kind, values).array(self._schema.field(name).type, rows)
+        return pa.chunked_array([array])
+
+    def _are_distinct(self, table: pa.Table) -> bool:
+        """Say whether each row has an identity of its own."""
+        if table.num_rows == 1:
+            return True
+        times = np.sort(np.concatenate(values_in(table.column(EVENT_TIME), np.int64)))
+        if (times[1:] != times[:-1]).all():
+            return True
+        if not self._keys:
+            return False
+        names = list(dict.fromkeys((*self._keys, EVENT_TIME)))
+        return table.select(names).group_by(names).aggregate([]).num_rows == table.num_rows
+
+
+def values_in(column: pa.ChunkedArray, kind: type[np.generic]) -> list[np.ndarray]:
+    """Return what lies in memory of a column of numbers or times, one array a chunk."""
+    return [
+        np.frombuffer(chunk.buffers()[1], dtype=kind)[chunk.offset : chunk.offset + len(chunk)]
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+
+
+def _has_nan(column: pa.ChunkedArray) -> bool:
+    if column.null_count:  # anything may lie in memory where a value is missing
+        found = pc.is_nan(column)  # pyrefly: ignore[missing-attribute]
+        return True in found.unique().to_pylist()
+    return any(np.isnan(values).any() for values in values_in(column, np.float64))
+
+
+def _lies_near(column: pa.ChunkedArray) -> bool:
+    """Say whether later stages can hold all times."""
+    if column.null_count:
+        column = column.drop_null()
+    return all(
+        _TIMES[0] <= values.min() and values.max() < _TIMES[1]
+        for values in values_in(column, np.int64)
+    )
