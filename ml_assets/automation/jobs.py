@@ -35,6 +35,7 @@ MONITORING = (
     "prediction_log",
     "production_profile",
     "drift_report",
+    "adjustment",
     "labelling_queue",
     "performance_report",
     "experiment_report",

@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -20,8 +21,10 @@ from ml_assets.core.conformal import ClassSets, ErrorSize, NumberIntervals
 from ml_assets.core.corrections import Bounds, CorrectBias, FallBack, Recalibrate, Reweigh, Widen
 from ml_assets.core.familiarity import learn_familiarity
 from ml_assets.core.intervention import Intervention
+from ml_assets.core.log_records import record_bytes
 from ml_assets.core.release import ASSURANCE_FILE, FALLBACK_FILE, digest_of
 from ml_assets.core.request_rows import Refused
+from ml_assets.storage import prediction_spool
 from ml_assets_tests.serving.releases import (
     CATEGORICAL,
     NUMERIC,
@@ -129,6 +132,31 @@ def test_intervals_stand_beside_predictions_in_json_arrow_and_log(make):
         tuple(one) for one in expected
     ]
     assert [[line["low"], line["high"]] for line in server.log()] == expected
+
+
+def test_a_record_of_many_rows_holds_the_same_as_lines(make):
+    server = make()
+    server.tell(CorrectBias(2.5))
+    predictor = server.serving.loaded.predictor
+    body = json.dumps({"rows": [ROW, FAR]}).encode()
+    rows = predictor.decode(body, now=NOW)
+    answers = predictor.predict(rows, remember=False)
+    kinds = predictor.schema.kinds
+    named = {"request_id": "r", "version": "v1", "revision": 1, "at": NOW}
+    head, content = record_bytes(rows, answers, kinds=kinds, **named)
+    path = server.place.with_name("one.records")
+    path.write_bytes(head + content.to_pybytes())
+    with duckdb.connect() as connection:
+        prediction_spool.read(connection, [path], "spooled")
+        found = connection.execute(
+            "SELECT (prediction ->> '$')::DOUBLE, (raw ->> '$')::DOUBLE, low, high, unfamiliar, "
+            'intervention FROM spooled ORDER BY "row"'
+        ).fetchall()
+    beside = answers.beside
+    told = zip(answers.predictions, beside.raw, *zip(*beside.intervals, strict=True), strict=True)
+    assert found == [
+        (*one, strange, "fix-1") for one, strange in zip(told, beside.unfamiliar, strict=True)
+    ]
 
 
 def test_requests_of_one_pass_get_their_own_intervals(make):
