@@ -11,11 +11,11 @@ export WHYLOGS_NO_ANALYTICS := 1
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check dev bench bench-serving soak lock clean
+.PHONY: help setup demo test test-all check dev bench bench-monitoring bench-serving soak lock clean
 
 # show every target
 help:
-	@awk '/^# /{text=substr($$0,3)} /^[a-z-]+:/{split($$1,name,":"); if (text) printf "  %-13s %s\n", name[1], text; text=""}' Makefile
+	@awk '/^# /{text=substr($$0,3)} /^[a-z-]+:/{split($$1,name,":"); if (text) printf "  %-17s %s\n", name[1], text; text=""}' Makefile
 
 # make the environment from the pinned, hashed list
 setup: $(READY)
@@ -58,12 +58,19 @@ dev: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.gate_false_promotions
 	$(BIN)/python -m benchmarks.drift_operating_characteristics
+	$(BIN)/python -m benchmarks.naming_the_change
 	$(BIN)/python -m benchmarks.sequential_test
+	$(BIN)/python -m benchmarks.interval_coverage
 	$(BIN)/python -m benchmarks.audited_performance
 	$(BIN)/python -m benchmarks.real_tables
+	$(BIN)/python -m benchmarks.rehearsed_policies
 	$(BIN)/python -m benchmarks.year_backfill
 	$(BIN)/python -m benchmarks.compiled_models
 	$(BIN)/python -m benchmarks.skew_replay
+
+# measure monitoring on the plant, against its known truth
+bench-monitoring: $(READY)
+	$(BIN)/python -m benchmarks.monitoring
 
 # measure the server beside others (needs wrk)
 bench-serving: $(READY)

@@ -12,7 +12,7 @@ from ml_assets.storage.alerting import deliver, gather
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.workspace import Workspace
 
-SOURCES = ("drift_report", "performance_report", "experiment_report")
+SOURCES = ("drift_report", "change_report", "performance_report", "experiment_report")
 SHOWN = 20
 
 

@@ -80,7 +80,7 @@ def candidate_models(declared: DeclaredProblem) -> dg.AssetsDefinition:
         chosen = [found.best for found in results.values()]
         change = change_before(workspace, problem.name, rows.cutoff)
         if change is not None:
-            chosen = adapting(chosen, problem.candidates, age=rows.cutoff - change)
+            chosen = adapting(chosen, problem.candidates, rows=rows, change=change)
         trials = {name: found.to_json() for name, found in results.items()}
         digest = fit_and_store(
             workspace,

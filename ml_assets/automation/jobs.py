@@ -36,6 +36,7 @@ MONITORING = (
     "production_profile",
     "drift_report",
     "adjustment",
+    "change_report",
     "labelling_queue",
     "performance_report",
     "experiment_report",

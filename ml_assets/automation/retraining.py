@@ -15,6 +15,7 @@ from ml_assets.core.loss_reading import LossReading
 from ml_assets.core.policy import RetrainingDecision, decide_retraining
 from ml_assets.core.window import Window, cut, floor
 from ml_assets.storage.alerting import raise_alerts
+from ml_assets.storage.change_reports import as_named
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import episodes, newest_window_end
 from ml_assets.storage.retrainings import (
@@ -105,7 +106,7 @@ def decide_now(
     champion = workspace.ledger.champion(problem.name)
     version = champion.version if champion else ""
     seen = episodes(workspace, declared, version)
-    episode = seen[-1] if seen else None
+    episode = as_named(workspace, declared, seen[-1], until=now) if seen else None
     evidence = _evidence(workspace, declared, version, now=now, episode=episode)
     decision = decide_retraining(
         problem.retraining,

@@ -10,6 +10,7 @@ from ml_assets.assets.adjustment import adjustment
 from ml_assets.assets.alerts import alerts
 from ml_assets.assets.bento import bento
 from ml_assets.assets.champion import champion
+from ml_assets.assets.change_report import change_report
 from ml_assets.assets.column_statistics import column_statistics
 from ml_assets.assets.deployment import deployment
 from ml_assets.assets.drift_report import drift_report
@@ -118,6 +119,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         production_profile(declared),
         drift_report(declared),
         adjustment(declared),
+        change_report(declared),
         labelling_queue(declared),
         performance_report(declared),
         experiment_report(declared),

@@ -10,11 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils.validation import has_fit_parameter
 
 from ml_assets.core.candidates import estimator_class
 from ml_assets.core.problem import Candidate, Problem
 from ml_assets.core.retraining_history import LEARN_AND_JUDGE
+from ml_assets.core.splits import Fold
 from ml_assets.core.training import Configuration
 from ml_assets.core.training_set import TrainingSet
 
@@ -25,23 +27,55 @@ def adapting(
     configurations: Sequence[Configuration],
     candidates: Sequence[Candidate],
     *,
-    age: timedelta,
+    rows: TrainingSet,
+    change: datetime,
 ) -> list[Configuration]:
     """Return configurations with their further ways of using the past.
 
     Args:
         configurations: One a candidate, of the same names.
         candidates: Declare whether they adapt; one with a half-life says itself what it forgets.
-        age: Time since the change, at the cutoff. Rows that old weigh half, so that those since
-            the change weigh about as much as all before.
+        rows: What was known at the cutoff.
+        change: When the world changed. Rows that old weigh half, so that those since the change
+            weigh about as much as all before.
     """
+    age, everything = rows.cutoff - change, np.arange(len(rows.frame))
     able = {one.name for one in candidates if one.adapts and one.half_life is None}
     found = []
     for configuration in configurations:
         found.append(configuration)
         if configuration.name in able:
-            found += _further(configuration, age)
+            found += [
+                further
+                for further in _further(configuration, age)
+                if _teaches(rows, further, everything, rows.cutoff)
+            ]
     return found
+
+
+def able_to_learn(
+    configurations: Sequence[Configuration], rows: TrainingSet, steps: Sequence[Fold]
+) -> list[Configuration]:
+    """Return configurations without those ways of using the past that some fold leaves nothing.
+
+    A declared configuration stays: that it cannot learn is for people to know.
+    """
+    return [
+        configuration
+        for configuration in configurations
+        if not configuration.name.endswith((RECENT, WEIGHTED))
+        or all(_teaches(rows, configuration, step.train, step.train_cutoff) for step in steps)
+    ]
+
+
+def _teaches(
+    rows: TrainingSet, configuration: Configuration, at: npt.NDArray[np.intp], cutoff: datetime
+) -> bool:
+    """Say whether some rows hold two different labels within a configuration's window."""
+    if configuration.window is not None:
+        recent = rows.frame["event_time"].iloc[at] >= cutoff - configuration.window
+        at = at[recent.to_numpy()]
+    return len(set(rows.labels[at].tolist())) > 1
 
 
 def _further(configuration: Configuration, age: timedelta) -> list[Configuration]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml_assets.core.errors import DataError
+from ml_assets.core.histories import able_to_learn
 from ml_assets.core.metrics import Predictions
 from ml_assets.core.problem import Problem, Task
 from ml_assets.core.side_by_side import side_by_side
@@ -124,6 +125,7 @@ def walk_forward(
         DataError: If no fold is possible.
     """
     steps = _steps(problem, training_set, change)
+    configurations = able_to_learn(configurations, training_set, steps)
     rows = training_set.rows(np.concatenate([fold.test for fold in steps]))
     y, classes = plain_labels(rows), ()
     if problem.task != "regression":

@@ -69,8 +69,8 @@ def performance_chart(rows: Sequence[CohortRow], *, axis: str, width: int = WIDE
         estimated = [row.estimated for row in rows]
         audited = [row.audited for row in rows]
         realised = [row.corrected if row.is_corrected else row.realised for row in rows]
-        _fill(axes, times, estimated, colour=RULE, level=0)
-        _fill(axes, times, audited, colour=TINT, level=1)
+        _fill(axes, times, audited, colour=TINT, level=0)
+        _fill(axes, times, estimated, colour=RULE, level=1)
         for place, band in zip(times, realised, strict=True):
             if band.low is not None and band.high is not None:
                 axes.vlines(place, band.low, band.high, color=INK, linewidth=1.2, zorder=4)

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
+from statistics import fmean
+from typing import Any
 
-from ml_assets.core.alert import Kind, Signal
+from ml_assets.core.alert import Alert, ExpectedLoss, Kind, Signal
 from ml_assets.core.alert_signals import ColumnChange, drift_signal
 from ml_assets.core.episodes import Episode
 from ml_assets.storage.declared import DeclaredProblem
@@ -32,12 +35,16 @@ def _drift(workspace: Workspace, declared: DeclaredProblem, observed: datetime) 
     for version in sorted({row["version"] for row in rows}):
         own = [row for row in rows if row["version"] == version]
         for episode in episodes(workspace, declared, version):
-            changes = _clearest(own, episode)
-            answers = serving.version if serving else None
-            yield drift_signal(episode, changes, answers=answers, now=observed)
+            signal = drift_signal(
+                episode,
+                _clearest(own, episode),
+                answers=serving.version if serving else None,
+                now=observed,
+            )
+            yield replace(signal, loss=expected_loss(workspace, declared, episode))
 
 
-def _clearest(rows: list[dict], episode: Episode) -> list[ColumnChange]:
+def _clearest(rows: list[dict[str, Any]], episode: Episode) -> list[ColumnChange]:
     """Return the finding of each column that is least likely by chance, in an episode."""
     clearest: dict[str, ColumnChange] = {}
     for row in rows:
@@ -49,3 +56,41 @@ def _clearest(rows: list[dict], episode: Episode) -> list[ColumnChange]:
             if known is None or change.p_value < known.p_value:
                 clearest[change.column] = change
     return list(clearest.values())
+
+
+def expected_loss(
+    workspace: Workspace, declared: DeclaredProblem, episode: Episode
+) -> ExpectedLoss | None:
+    """Return the newest loss since an episode opened that the performance report believes."""
+    table = table_name(declared, "performance_report")
+    if not workspace.lake.exists(table):
+        return None
+    cohorts = [
+        row
+        for row in workspace.lake.read(table).to_pylist()
+        if row["version"] == episode.version and row.get("believed_low") is not None
+    ]
+    since = [row for row in cohorts if row["_date"] >= episode.opened.date()]
+    if not since:
+        return None
+    newest = max(since, key=lambda row: row["_date"])
+    before = [row["believed"] for row in cohorts if row["_date"] < episode.opened.date()]
+    return ExpectedLoss(
+        metric=newest["metric"],
+        value=newest["believed"],
+        low=newest["believed_low"],
+        high=newest["believed_high"],
+        confidence=declared.problem.gates.confidence,
+        before=fmean(before) if before else None,
+        origin=newest["belief"],
+    )
+
+
+def change_sentence(workspace: Workspace, declared: DeclaredProblem, alert: Alert) -> str:
+    """Return what the newest change report says of an alert's episodes; empty if there is none."""
+    table = table_name(declared, "change_reports")
+    if not workspace.lake.exists(table):
+        return alert.change
+    keys = {signal.key for signal in alert.signals}
+    rows = [row for row in workspace.lake.read(table).to_pylist() if row["episode"] in keys]
+    return max(rows, key=lambda row: row["until"])["sentence"] if rows else alert.change

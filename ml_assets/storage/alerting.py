@@ -8,7 +8,7 @@ from ml_assets.core.alert import Alert, Signal, moment
 from ml_assets.core.errors import DeliveryError
 from ml_assets.core.problem import Alerts
 from ml_assets.storage.alert_log import AlertLog
-from ml_assets.storage.alert_sources import LISTED, monitoring_signals
+from ml_assets.storage.alert_sources import LISTED, change_sentence, monitoring_signals
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import newest_window_end
 from ml_assets.storage.ledger import TRAFFIC
@@ -17,7 +17,7 @@ from ml_assets.storage.workspace import Workspace
 
 MEET = 4  # windows that signals of one cause may begin apart
 SHOWN = 5
-TOLD = ("promoted", "kept", "rolled_back", *TRAFFIC)
+TOLD = ("promoted", "kept", "rolled_back", "intervened", "intervention_ended", *TRAFFIC)
 FAILED = "failed_run"
 
 
@@ -80,6 +80,7 @@ def raise_alerts(
         within=MEET * problem.monitoring.window,
         channels=[channel.name for channel in channels_of(problem.alerts)],
         event_time=event_time,
+        change=lambda alert: change_sentence(workspace, declared, alert),
         done=done,
         now=now,
     )

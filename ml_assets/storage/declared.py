@@ -97,15 +97,19 @@ class DeclaredProblem:
         return History(self.problem.features.lookback, self.problem.label_reach)
 
     def _check_fields(self, place: Place) -> None:
-        found = (*self._wrong_estimators(), *self._wrong_scenarios(), *self._unknown_columns())
+        found = (*self._wrong_classes(), *self._wrong_scenarios(), *self._unknown_columns())
         if found:
             raise DeclarationError("\n".join(f"{place(field)}: {fault}" for field, fault in found))
 
-    def _wrong_estimators(self) -> Iterator[tuple[Field, str]]:
+    def _wrong_classes(self) -> Iterator[tuple[Field, str]]:
         for number, candidate in enumerate(self.problem.candidates):
             fault = import_fault(candidate.estimator)
             if fault is not None:
                 yield ("candidates", number, "estimator"), fault
+        grey_box = self.problem.grey_box
+        fault = import_fault(grey_box) if grey_box is not None else None
+        if fault is not None:
+            yield ("grey_box",), fault
 
     def _wrong_scenarios(self) -> Iterator[tuple[Field, str]]:
         problem = self.problem

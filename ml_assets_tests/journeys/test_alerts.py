@@ -129,6 +129,37 @@ def test_what_was_done_is_told_with_the_end(watched, hook):
     ]
 
 
+def test_the_loss_and_the_name_of_the_change_are_told(watched, hook):
+    judge(watched, "quiet", "retrain")
+    cohorts = [
+        {
+            "_date": (DAY - days * 24 * HOUR).date(),
+            "version": "v1",
+            "metric": "mae",
+            "belief": "audited",
+            "believed": loss,
+            "believed_low": loss - 0.1,
+            "believed_high": loss + 0.1,
+        }
+        for days, loss in enumerate((1.9, 0.7, 0.5))
+    ]
+    lake = watched.workspace.lake
+    lake.replace("meters/performance_report", pa.Table.from_pylist(cohorts))
+    named = {
+        "_date": DAY.date(),
+        "episode": "meters/v1/2024-01-03T01",
+        "until": DAY + 2 * HOUR,
+        "sentence": "The relation changed: the stiffness fell by 9 %.",
+    }
+    lake.replace("meters/change_reports", pa.Table.from_pylist([named]))
+    report(watched)
+    (told,) = [json.loads(body) for body in hook.got]
+    assert told["sections"]["Expected loss"] == [
+        "mae 1.9 a row (95%: 1.8 to 2; 0.6 before; audited)."
+    ]
+    assert told["sections"]["What changed"][0] == named["sentence"]
+
+
 def test_verdicts_that_were_judged_again_close_what_they_take_back(watched):
     judge(watched, "quiet", "warn")
     report(watched)

@@ -1,13 +1,16 @@
 """Sensors and schedules ask for the runs they should, and record why when they do not."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pyarrow as pa
 import pytest
 
-from ml_assets.storage.drift_reports import SCHEMA
+from ml_assets.core.change.faults.fault import Fault
+from ml_assets.core.change.report import ChangeReport
+from ml_assets.storage.change_reports import NamedChange, as_named, change_table
+from ml_assets.storage.drift_reports import SCHEMA, episodes
 from ml_assets.storage.retrainings import KIND
 from ml_assets_tests.journeys.test_files import runner, write
 
@@ -97,3 +100,23 @@ def test_no_window_no_decision(runner):
     assert result.run_requests == []
     assert "No new window" in result.skip_message
     assert runner.workspace.decisions.recent("meters", KIND) == []
+
+
+def test_a_change_that_was_named_a_data_fault_retrains_nothing(runner):
+    workspace = runner.workspace
+    now = datetime(2024, 1, 3, tzinfo=UTC)
+    workspace.ledger.record("meters", "trained", "v1", reason="test", at=now)
+    workspace.ledger.record("meters", "promoted", "v1", reason="test", at=now)
+    rows = [verdict(3, "quiet"), verdict(4, "drift", "retrain", ["residual"])]
+    workspace.lake.replace("meters/drift_verdicts", pa.Table.from_pylist(rows, schema=SCHEMA))
+    (episode,) = episodes(workspace, runner.declared, "v1")
+    since = datetime(2024, 1, 3, 4, tzinfo=UTC)
+    fault = Fault("changed_unit", ("a",), since, "is times 10")
+    report = ChangeReport("data_fault", since, since + timedelta(hours=1), "", faults=(fault,))
+    table = change_table(runner.declared, [NamedChange(episode, report)])
+    workspace.lake.replace("meters/change_reports", table)
+    assert tick(runner, "drift_sensor").run_requests == []
+    (decision,) = workspace.decisions.recent("meters", KIND)
+    assert "'a'" in decision.reason
+    # A look before the report was made knows nothing of it.
+    assert as_named(workspace, runner.declared, episode, until=since) == episode

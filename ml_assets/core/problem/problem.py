@@ -77,6 +77,11 @@ class Problem(Declaration):
     gates: Gates = Gates()
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()
+    grey_box: str | None = Field(
+        default=None,
+        description="Import path of a class with a physical model of the readings; drift is then "
+        "told by which of its constants moved.",
+    )
     retraining: Retraining = Retraining()
     labelling: Labelling = Labelling()
     alerts: Alerts = Alerts()

@@ -78,7 +78,7 @@ def compared_policies(
         ALWAYS: Policy(
             ALWAYS, silent, tuple(step.end for step in steps), asks_gates=False, watches=False
         ),
-        SCHEDULED: Policy(SCHEDULED, silent, tuple(regular) or weekly, watches=False),
+        SCHEDULED: Policy(SCHEDULED, silent, tuple(regular) or weekly),
         ON_DRIFT: Policy(ON_DRIFT, on("drift")),
         ON_ESTIMATE: Policy(ON_ESTIMATE, on("estimated")),
         ON_AUDIT: Policy(ON_AUDIT, on("audited")),

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml_assets.core.drift import decide, history
+from ml_assets.core.drift import decide_each, history
 from ml_assets.core.episodes import Episode, VerdictRow, episodes_of
 from ml_assets.core.histograms import EPOCH, WindowCounts
 from ml_assets.core.loss_reading import LossReading
@@ -109,6 +109,21 @@ class Service:
         rows = self.past.between(Window(first, max(first, now)))
         return len(self.past.labels_known(rows, now)[0])
 
+    def seen(self, start: datetime, end: datetime, now: datetime) -> pd.DataFrame:
+        """Return features, answers and residuals of some rows, as labels known at ``now`` tell."""
+        rows = self.past.between(Window(start, end))
+        known, labels, _ = self.past.labels_known(rows, now)
+        self._answer(rows.stop)
+        truths = np.full(rows.stop - rows.start, None, dtype=object)
+        truths[known - rows.start] = labels
+        answers = self._joined_answers()[rows.start - self._first : rows.stop - self._first]
+        return with_residuals(
+            self.problem,
+            self.past.frame.iloc[rows].reset_index(drop=True),
+            truth=pd.Series(truths),
+            predicted=pd.Series(answers),
+        )
+
     def _answer(self, stop: int) -> None:
         """Answer all rows before ``stop``, and some after, since a call costs more than a row."""
         while self._end < stop:
@@ -153,15 +168,10 @@ class Service:
             return
         monitoring, reference = self.problem.monitoring, self.version.reference
         reach = history(reference, monitoring)
-        for start in sorted(self._windows):
-            if start < min(touched):
-                continue
-            seen = [
-                window.counts
-                for begun, window in self._windows.items()
-                if start - reach <= begun <= start
-            ]
-            self._verdicts[start] = VerdictRow.of(decide(reference, seen, monitoring))
+        since = min(touched)
+        seen = [window.counts for begun, window in self._windows.items() if since - reach <= begun]
+        for verdict in decide_each(reference, seen, monitoring, since=since):
+            self._verdicts[verdict.window_start] = VerdictRow.of(verdict)
 
     def _over(self, now: datetime) -> list[datetime]:
         """Return the starts of the windows that are over and not yet all known."""
@@ -178,21 +188,11 @@ class Service:
         """Count a window; say whether more is known than when it was last counted."""
         end = start + self.version.reference.window
         rows = self.past.between(Window(max(start, self.since), end))
-        known, labels, _ = self.past.labels_known(rows, now)
+        known, _, _ = self.past.labels_known(rows, now)
         before = self._windows.get(start)
         if rows.start == rows.stop or (before is not None and before.labelled == len(known)):
             return False
-        self._answer(rows.stop)
-        part = slice(rows.start - self._first, rows.stop - self._first)
-        truths = np.full(rows.stop - rows.start, None, dtype=object)
-        truths[known - rows.start] = labels
-        answers = pd.Series(self._joined_answers()[part])
-        frame = with_residuals(
-            self.problem,
-            self.past.frame.iloc[rows].reset_index(drop=True),
-            truth=pd.Series(truths),
-            predicted=answers,
-        )
+        frame = self.seen(max(start, self.since), end, now)
         counts = WindowCounts.of(frame, self.version.reference.bins, start=start)
         ever = int(pd.notna(self.truth[rows]).sum())
         self._windows[start] = _Window(counts, len(known), len(known) >= ever)

@@ -84,7 +84,7 @@ def hold_trial(
     rows = past.known_by(cutoff, earliest(problem, cutoff))
     declared = [Configuration.of_candidate(one) for one in problem.candidates]
     if change is not None:
-        declared = adapting(declared, problem.candidates, age=cutoff - change)
+        declared = adapting(declared, problem.candidates, rows=rows, change=change)
     baselines = [Configuration.of_baseline(one, problem.task) for one in problem.baselines]
     serving = None if champion is None else Champion(champion.model, champion.cutoff)
     with threadpool_limits(limits=1):

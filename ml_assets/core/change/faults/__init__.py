@@ -1,0 +1,1 @@
+"""Faults of the data, told apart from changes of the world: one file a kind."""

@@ -1,0 +1,174 @@
+"""The constants of a grey box as readings tell them, by least squares, entity by entity.
+
+Rows close in time share what the model leaves out, so the covariance is the sandwich over blocks
+of time (White 1982, Econometrica 50; Liang & Zeger 1986, Biometrika 73), not that of independent
+rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ml_assets.core.change.grey_box import TRUTH, Floats, GreyBox
+
+ROBUST_FROM = 3.0  # residuals beyond this many standard deviations weigh less
+STEP = 1e-5
+TOLERANCE = 1e-5
+MOST_STEPS = 40
+ENTITIES_AT_ONCE = 8  # the matrix of one solve stays small
+ROWS_AN_ENTITY = 200
+MIN_ROWS_AN_ENTITY = 40
+BLOCKS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """The constants of each entity in a stretch of time.
+
+    Attributes:
+        entities: Names.
+        values: Shape (entities, parameters).
+        covariance: Of the estimates, shape (entities, parameters, parameters).
+    """
+
+    entities: tuple[str, ...]
+    values: Floats
+    covariance: Floats
+
+    def of(self, entities: Sequence[str]) -> "Estimates":
+        """Return some entities, in the order asked for."""
+        at = [self.entities.index(name) for name in entities]
+        return Estimates(tuple(entities), self.values[at], self.covariance[at])
+
+
+def identify(
+    grey_box: GreyBox,
+    rows: pd.DataFrame,
+    entity: pd.Series,
+    *,
+    start: Estimates | None = None,
+) -> Estimates:
+    """Estimate each entity's constants.
+
+    Entities with too few whole rows are left out; of many rows every so-manieth is read.
+
+    Args:
+        grey_box: The physical model.
+        rows: Its columns, ``event_time`` and ``truth``, in order of time.
+        entity: Name of the entity of each row.
+        start: Estimates to start from, where they know an entity.
+    """
+    whole = rows[[*grey_box.columns, TRUTH]].notna().all(axis=1)
+    chosen = [
+        own.index[_spread(len(own))]
+        for _, own in rows[whole].groupby(entity[whole], sort=True)
+        if len(own) >= MIN_ROWS_AN_ENTITY
+    ]
+    count = len(grey_box.parameters)
+    values, covariances = [np.empty((0, count))], [np.empty((0, count, count))]
+    for at in range(0, len(chosen), ENTITIES_AT_ONCE):
+        part = rows.loc[np.concatenate(chosen[at : at + ENTITIES_AT_ONCE])]
+        found, covariance = _identified(grey_box, part, entity[part.index], start)
+        values.append(found)
+        covariances.append(covariance)
+    names = tuple(str(entity[index[0]]) for index in chosen)
+    return Estimates(names, np.concatenate(values), np.concatenate(covariances))
+
+
+def _spread(count: int) -> NDArray[np.intp]:
+    return np.unique(np.linspace(0, count - 1, min(count, ROWS_AN_ENTITY)).astype(np.intp))
+
+
+def _identified(
+    grey_box: GreyBox, rows: pd.DataFrame, entity: pd.Series, start: Estimates | None
+) -> tuple[Floats, Floats]:
+    from scipy.optimize import least_squares  # noqa: PLC0415  readers can spare it
+
+    names, number = np.unique(entity.astype(str), return_inverse=True)
+    fit = _Fit(grey_box, rows, number, len(names))
+    low, high, guess = fit.bounds()
+    for at, name in enumerate(names):
+        if start is not None and name in start.entities:
+            guess[at] = start.values[start.entities.index(name)] / fit.sizes
+    solved = least_squares(
+        fit.residuals,
+        np.clip(guess, low, high).ravel(),
+        jac=fit.jacobian,
+        bounds=(np.tile(low, len(names)), np.tile(high, len(names))),
+        loss="soft_l1",
+        f_scale=ROBUST_FROM,
+        xtol=TOLERANCE,
+        ftol=TOLERANCE,
+        max_nfev=MOST_STEPS,
+    )
+    return solved.x.reshape(len(names), -1) * fit.sizes, fit.covariance(solved.x)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    grey_box: GreyBox
+    rows: pd.DataFrame
+    entity: NDArray[np.intp]
+    entities: int
+
+    @property
+    def sizes(self) -> Floats:
+        return np.array([one.size for one in self.grey_box.parameters])
+
+    def bounds(self) -> tuple[Floats, Floats, Floats]:
+        known = self.grey_box.parameters
+        low, high = np.array([[one.low, one.high] for one in known]).T / self.sizes
+        start = np.array([one.start for one in known]) / self.sizes
+        return low, high, np.tile(start, (self.entities, 1))
+
+    def residuals(self, scaled: Floats) -> Floats:
+        return self._by_row(scaled.reshape(self.entities, -1)).ravel()
+
+    def jacobian(self, scaled: Floats) -> Floats:
+        steep = self._slopes(scaled)
+        rows, readings, count = steep.shape
+        matrix = np.zeros((rows, readings, self.entities, count))
+        matrix[np.arange(rows), :, self.entity] = steep
+        return matrix.reshape(rows * readings, -1)
+
+    def covariance(self, scaled: Floats) -> Floats:
+        blocks = _blocks(self.rows["event_time"])
+        steep = self._slopes(scaled)
+        residuals = self._by_row(scaled.reshape(self.entities, -1))
+        weight = 1 / np.sqrt(1 + (residuals / ROBUST_FROM) ** 2)
+        curved = np.einsum("nri,nr,nrj->nij", steep, weight, steep)
+        pushed = np.einsum("nri,nr->ni", steep, weight * residuals)
+        found = []
+        for number in range(self.entities):
+            own = self.entity == number
+            _, block = np.unique(blocks[own], return_inverse=True)
+            summed = np.zeros((block.max() + 1, pushed.shape[1]))
+            np.add.at(summed, block, pushed[own])
+            inverse = np.linalg.pinv(curved[own].sum(axis=0))
+            few = len(summed) / max(len(summed) - 1, 1)
+            found.append(few * inverse @ (summed.T @ summed) @ inverse)
+        return np.array(found) * np.outer(self.sizes, self.sizes)
+
+    def _by_row(self, scaled: Floats) -> Floats:
+        of_row = (scaled * self.sizes)[self.entity].T
+        names = [one.name for one in self.grey_box.parameters]
+        return self.grey_box.residuals(dict(zip(names, of_row, strict=True)), self.rows)
+
+    def _slopes(self, scaled: Floats) -> Floats:
+        """Return the residuals' derivative by each parameter, shape (rows, readings, parameters).
+
+        One entity's parameters move no other's readings, so all are moved together.
+        """
+        values = scaled.reshape(self.entities, -1)
+        here = self._by_row(values)
+        steps = STEP * np.eye(values.shape[1])
+        return np.stack([(self._by_row(values + step) - here) / STEP for step in steps], axis=2)
+
+
+def _blocks(times: pd.Series) -> NDArray[np.intp]:
+    """Return the number of the block of time of each row."""
+    since = (times - times.min()).dt.total_seconds().to_numpy()
+    return np.minimum(since / max(since.max(), 1.0) * BLOCKS, BLOCKS - 1).astype(np.intp)

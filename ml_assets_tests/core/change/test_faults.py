@@ -1,0 +1,104 @@
+"""Faults of the data are found, dated, and told apart from changes of the world."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from ml_assets.core.change.faults.search import data_faults
+from ml_assets_tests.core.change.cases import START, answered, split, table
+
+BROKEN = START + timedelta(hours=360)  # a day after the recent rows begin
+
+
+def since(frame):
+    return (frame["event_time"] >= BROKEN).to_numpy()
+
+
+def put(frame, column, values):
+    return frame.assign(**{column: np.where(since(frame), values, frame[column])})
+
+
+def shuffled(frame):
+    late = np.flatnonzero(since(frame))
+    mixed = np.random.default_rng(1).permutation(late)
+    columns = ["speed", "load", "warmth"]
+    frame = frame.copy()
+    frame.loc[late, columns] = frame.loc[mixed, columns].to_numpy()
+    return frame
+
+
+def repeated(frame):
+    late = np.flatnonzero(since(frame))
+    columns = ["speed", "load", "warmth"]
+    frame = frame.copy()
+    frame.loc[late[:72], columns] = frame.loc[:71, columns].to_numpy()
+    return frame
+
+
+def late_clock(frame):
+    columns = ["speed", "load", "warmth"]
+    shifted = frame.groupby("entity")[columns].shift(5)
+    return frame.assign(**{name: shifted[name].fillna(frame[name]) for name in columns})
+
+
+FAULTS = {
+    "metres": (lambda f: put(f, "speed", f["speed"] * 3.6), "changed_unit", {"speed"}),
+    "fahrenheit": (lambda f: put(f, "warmth", f["warmth"] * 1.8 + 32), "changed_unit", {"warmth"}),
+    "thousand": (lambda f: put(f, "load", f["load"] / 1000), "changed_unit", {"load"}),
+    "empty": (lambda f: put(f, "load", np.nan), "dead_column", {"load"}),
+    "frozen": (lambda f: put(f, "speed", 4.2), "frozen_column", {"speed"}),
+    "exchanged": (
+        lambda f: put(put(f, "speed", f["load"]), "load", f["speed"]),
+        "exchanged_columns",
+        {"speed", "load"},
+    ),
+    "shuffled": (shuffled, "rows_out_of_order", {"speed", "load"}),
+    "repeated": (repeated, "repeated_rows", {"speed", "load", "warmth"}),
+    "clock": (late_clock, "shifted_clock", {"warmth"}),
+}
+
+
+def found(frame, *, change=lambda f: f):
+    before, after = split(frame)
+    return data_faults(answered(before), answered(change(after)), seed=0)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_with_its_columns(name):
+    change, kind, columns = FAULTS[name]
+    for seed in range(3):
+        faults = found(table(seed=seed), change=change)
+        assert [fault.kind for fault in faults] == [kind]
+        assert set(faults[0].columns) >= columns
+        if kind != "shifted_clock":
+            assert abs(faults[0].since - BROKEN) <= timedelta(hours=2)
+
+
+def test_one_frozen_sensor_is_named_with_its_entity():
+    def freeze(frame):
+        own = since(frame) & (frame["entity"] == "b").to_numpy()
+        return frame.assign(speed=np.where(own, 4.2, frame["speed"]))
+
+    (fault,) = found(table(), change=freeze)
+    assert fault.says == "stands still for b"
+
+
+def test_a_change_of_the_world_is_no_fault():
+    changes = [
+        lambda f: f,
+        lambda f: f.assign(speed=f["speed"] + 2),
+        lambda f: f.assign(load=f["load"] * 1.5),
+        lambda f: f.assign(warmth=f["warmth"] - 8),
+    ]
+    for seed in range(5):
+        for change in changes:
+            assert found(table(seed=seed), change=change) == ()
+
+
+def test_a_repair_undoes_the_fault():
+    before, after = split(table())
+    broken = put(after, "speed", after["speed"] * 3.6)
+    (fault,) = data_faults(answered(before), answered(broken), seed=0)
+    repaired = fault.repair(broken)
+    assert np.allclose(repaired["speed"], after["speed"])

@@ -1,0 +1,87 @@
+"""Constants of a physical model are found, and which of them moved."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ml_assets.core.change.grey_box import Parameter
+from ml_assets.core.change.identification import Estimates, identify
+from ml_assets.core.change.parameters import compare, holm, shifts
+from ml_assets_tests.core.change.cases import ENTITIES, START
+
+
+class Line:
+    """truth = gain * x + offset, read with noise of 0.5."""
+
+    parameters = (
+        Parameter("gain", "1", start=1.0, low=-10, high=10),
+        Parameter("offset", "mm", start=0.0, low=-50, high=50, scale=1.0),
+    )
+    columns = ("x",)
+
+    def residuals(self, values, rows):
+        expected = values["gain"] * rows["x"].to_numpy() + values["offset"]
+        return ((rows["truth"].to_numpy() - expected) / 0.5)[:, None]
+
+
+def readings(*, gain=2.0, offset=3.0, rows=200, seed=0, entities=ENTITIES):
+    rng = np.random.default_rng(seed)
+    count = rows * len(entities)
+    x = rng.uniform(0, 10, count)
+    frame = pd.DataFrame(
+        {
+            "event_time": pd.date_range(START, periods=count, freq="min"),
+            "x": x,
+            "truth": gain * x + offset + 0.5 * rng.normal(size=count),
+        }
+    )
+    return frame, pd.Series(np.tile(entities, rows))
+
+
+def test_constants_are_found_within_their_errors():
+    found = identify(Line(), *readings())
+    assert found.entities == ENTITIES
+    error = np.sqrt(np.diagonal(found.covariance, axis1=1, axis2=2))
+    assert (np.abs(found.values - [2.0, 3.0]) < 4 * error).all()
+    assert (error[:, 0] < 0.05).all()
+
+
+def test_rows_that_lack_a_value_and_entities_with_few_rows_are_left_out():
+    frame, entity = readings()
+    frame.loc[entity == "a", "x"] = np.nan
+    frame.loc[frame.index[:10], "truth"] = np.nan
+    assert identify(Line(), frame, entity).entities == ("b", "c")
+    assert shifts(Line(), (frame.iloc[:0], entity.iloc[:0]), (frame, entity)) == ()
+
+
+@pytest.mark.parametrize("moved", ["gain", "offset"])
+def test_the_constant_that_moved_is_named(moved):
+    changed = {"gain": 2.2} if moved == "gain" else {"offset": 3.5}
+    for seed in range(5):
+        (first, second) = shifts(Line(), readings(seed=seed), readings(seed=seed + 90, **changed))
+        assert (first.name, first.moved, second.moved) == (moved, True, False)
+        assert first.low < changed[moved] - {"gain": 2.0, "offset": 3.0}[moved] < first.high
+
+
+def test_nothing_moved_is_seldom_named():
+    named = 0
+    for seed in range(60):
+        found = shifts(Line(), readings(seed=seed), readings(seed=seed + 1000))
+        named += any(one.moved for one in found)
+    assert named <= 4
+
+
+def test_many_entities_are_judged_by_their_own_spread():
+    entities = tuple("abcdefgh")
+    covariance = np.tile(1e-8 * np.eye(2), (8, 1, 1))
+    spread = np.linspace(-1, 1, 8)[:, None] * [1.0, 0.0]
+    before = Estimates(entities, np.zeros((8, 2)), covariance)
+    after = Estimates(entities, spread + np.array([0.2, 0.2]), covariance)
+    by_name = {one.name: one for one in compare(Line.parameters, before, after)}
+    assert not by_name["gain"].moved
+    assert by_name["offset"].moved
+
+
+def test_holm_is_never_below_the_plain_p_value():
+    p_values = np.array([0.2, 0.001, 0.04])
+    assert (holm(p_values) >= p_values).all()
