@@ -61,6 +61,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.drift_decisions
 	$(BIN)/python -m benchmarks.naming_the_change
 	$(BIN)/python -m benchmarks.sequential_test
+	$(BIN)/python -m benchmarks.interval_coverage
 	$(BIN)/python -m benchmarks.audited_performance
 	$(BIN)/python -m benchmarks.real_tables
 	$(BIN)/python -m benchmarks.rehearsed_policies

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bentos.predictor.body import ARROW_TYPE, REQUEST_ID_HEADER, REQUEST_ID_KEY, header_of
 from bentos.predictor.log import named_probabilities
 from bentos.predictor.passes import Answered, Conflict, Outcome
+from ml_assets.core.assurance import AssuredRows
 from ml_assets.core.request_rows import Refused
 
 VERSION_KEY = b"x-model-version"
@@ -88,7 +89,22 @@ def _content(answered: Answered) -> dict[str, Any]:
     if answered.versions is not None:
         content["versions"] = answered.versions
     probabilities = named_probabilities(answered.answers)
-    return content if probabilities is None else {**content, "probabilities": probabilities}
+    if probabilities is not None:
+        content["probabilities"] = probabilities
+    if answered.answers.beside is not None:
+        content |= _said(answered.answers.beside)
+    return content
+
+
+def _said(beside: AssuredRows) -> dict[str, Any]:
+    """Return what stands beside the predictions, under the names that callers know."""
+    told = {
+        "intervals": beside.intervals,
+        "sets": beside.sets,
+        "unfamiliar": beside.unfamiliar,
+        "intervention": beside.intervention,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _arrow(answered: Answered) -> bytes:
@@ -99,7 +115,11 @@ def _arrow(answered: Answered) -> bytes:
         names = [f"probability_{name}" for name in answers.classes]
         shares = map(list, zip(*answers.probabilities, strict=True))
         columns |= dict(zip(names, shares, strict=True))
+    if answers.beside is not None:
+        columns |= _columns(answers.beside)
     told = {"request_id": answered.request_id, "revision": str(answered.revision)}
+    if answers.beside is not None and answers.beside.intervention is not None:
+        told["intervention"] = answers.beside.intervention
     if answered.version is not None:
         told["version"] = answered.version
     else:
@@ -109,3 +129,15 @@ def _arrow(answered: Answered) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     return sink.getvalue().to_pybytes()
+
+
+def _columns(beside: AssuredRows) -> dict[str, list[Any]]:
+    """Return the same as columns of an Arrow table."""
+    columns: dict[str, list[Any]] = {}
+    if beside.intervals is not None:
+        columns["low"], columns["high"] = map(list, zip(*beside.intervals, strict=True))
+    if beside.sets is not None:
+        columns["set"] = beside.sets
+    if beside.unfamiliar is not None:
+        columns["unfamiliar"] = beside.unfamiliar
+    return columns

@@ -10,7 +10,7 @@ loses nothing.
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import repeat
@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import msgspec
 
+from ml_assets.core.assurance import AssuredRows
 from ml_assets.core.contract import Kind
 from ml_assets.core.errors import ServingError, SpoolError
 from ml_assets.core.log_records import record_bytes
@@ -46,6 +47,18 @@ class _Line(msgspec.Struct, gc=False):
     features: msgspec.Struct
     prediction: Any
     probabilities: dict[str, float] | None
+
+
+class _AssuredLine(_Line, gc=False, omit_defaults=True):
+    """One line where the release says more; what is not said does not stand there."""
+
+    low: float | None = None
+    high: float | None = None
+    prediction_set: list[Any] | None = None
+    unfamiliar: bool | None = None
+    raw: Any = None
+    raw_probabilities: dict[str, float] | None = None
+    intervention: str | None = None
 
 
 class PredictionLog:
@@ -141,6 +154,7 @@ def log_lines(requests: Sequence[Logged], *, version: str, revision: int, at: da
     for request in requests:
         rows, answers = request.rows, request.answers
         inputs = answers.inputs
+        beside = () if answers.beside is None else _beside(answers, answers.beside)
         # Requests that were answered together share their inputs.
         given = features.get(id(inputs))
         if given is None:
@@ -148,7 +162,7 @@ def log_lines(requests: Sequence[Logged], *, version: str, revision: int, at: da
             features[id(inputs)] = given
         lines.extend(
             map(
-                _Line,
+                _AssuredLine if beside else _Line,
                 repeat(request.request_id),
                 repeat(at),
                 repeat(version),
@@ -159,6 +173,7 @@ def log_lines(requests: Sequence[Logged], *, version: str, revision: int, at: da
                 given[answers.first : answers.first + len(rows)],
                 answers.predictions,
                 named_probabilities(answers) or repeat(None),
+                *beside,
             )
         )
     return _ENCODER.encode_lines(lines)
@@ -200,8 +215,29 @@ def named_probabilities(answers: Answers) -> list[dict[str, float]] | None:
     """Return the probabilities of each row by class, or None without probabilities."""
     if answers.probabilities is None:
         return None
-    names = [str(name) for name in answers.classes]
-    return [dict(zip(names, shares, strict=True)) for shares in answers.probabilities]
+    return _named(answers.probabilities, answers.classes)
+
+
+def _named(probabilities: list[list[float]], classes: tuple[Any, ...]) -> list[dict[str, float]]:
+    names = [str(name) for name in classes]
+    return [dict(zip(names, shares, strict=True)) for shares in probabilities]
+
+
+def _beside(answers: Answers, said: AssuredRows) -> tuple[Iterable[Any], ...]:
+    """Return the further fields of each line, in their order."""
+    nothing = repeat(None)
+    lows, highs = zip(*said.intervals, strict=True) if said.intervals else (nothing, nothing)
+    raw = said.raw_probabilities
+    return (
+        lows,
+        highs,
+        said.sets or nothing,
+        # Only what is unusual is written.
+        nothing if said.unfamiliar is None else [one or None for one in said.unfamiliar],
+        said.raw or nothing,
+        nothing if raw is None else _named(raw, answers.classes),
+        repeat(said.intervention),
+    )
 
 
 @lru_cache(maxsize=64)

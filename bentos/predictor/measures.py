@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bentos.predictor.passes import Loaded
 from bentos.predictor.request_figures import RequestFigures
 from bentos.predictor.serving import Serving
 from bentos.predictor.tally import NAMESPACE as NAME
@@ -75,6 +76,7 @@ class _State(Collector):
             info.add_metric([], names)
             yield info
             yield from _traffic(loaded.beside)
+            yield from _adjusted(loaded, self._serving.adjustment_error)
         yield from self._told()
 
     def _told(self) -> Iterator[Metric]:
@@ -116,6 +118,24 @@ def _traffic(beside: Beside | None) -> Iterator[Metric]:
     )
     share.add_metric([status["version"], status["mode"]], 0.0 if missing else status["share"])
     yield share
+
+
+def _adjusted(loaded: Loaded, error: str | None) -> Iterator[Metric]:
+    text = "Whether a newer adjustment of the answers is not believed."
+    yield _gauge("adjustment_refused", text, error is not None)
+    in_force = None if loaded.adjustment is None else loaded.adjustment.intervention
+    text = "Whether an intervention changes what the model says."
+    yield _gauge("intervention", text, in_force is not None)
+    if in_force is not None:
+        text = "When the intervention ends by itself."
+        yield _gauge("intervention_ends_seconds", text, in_force.ends.timestamp())
+    assurer = loaded.predictor.assurer
+    if assurer is not None and assurer.assurance.familiarity is not None:
+        rows = CounterMetricFamily(
+            f"{NAME}_unfamiliar_rows", "Rows far from all that the model was trained on."
+        )
+        rows.add_metric([], assurer.unfamiliar_rows)
+        yield rows
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bentos.predictor.body import ARROW_TYPE, KINDS
+from ml_assets.core.assurance import Assurer
+from ml_assets.core.conformal import ClassSets, NumberIntervals
 from ml_assets.core.contract import Column, Kind
 from ml_assets.core.prediction import Predictor
 from ml_assets.core.request_rows import EVENT_TIME
@@ -105,7 +107,42 @@ def _answer_schema(predictor: Predictor) -> dict[str, Any]:
     if predictor.release.classes:
         shares = {"type": "object", "additionalProperties": {"type": "number"}}
         fields["probabilities"] = {"type": "array", "items": shares}
+    fields |= _assurance_fields(predictor.assurer)
     return _object(fields, required=["request_id", "version", "revision", "predictions"])
+
+
+def _assurance_fields(assurer: Assurer | None) -> dict[str, Any]:
+    """Describe what stands beside the predictions."""
+    if assurer is None:
+        return {}
+    fields: dict[str, Any] = {
+        "intervention": {
+            "type": "string",
+            "description": "Only while an intervention changes what the model says: its name.",
+        }
+    }
+    known = assurer.assurance
+    match known.intervals:
+        case NumberIntervals(coverage=coverage):
+            bound = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+            fields["intervals"] = {
+                "type": "array",
+                "items": bound,
+                "description": f"Lower and upper bound; {coverage:.0%} of truths lie between.",
+            }
+        case ClassSets(coverage=coverage):
+            fields["sets"] = {
+                "type": "array",
+                "items": {"type": "array", "minItems": 1},
+                "description": f"Classes that {coverage:.0%} of truths are among.",
+            }
+    if known.familiarity is not None:
+        fields["unfamiliar"] = {
+            "type": "array",
+            "items": {"type": "boolean"},
+            "description": "Whether a row is far from all that the model was trained on.",
+        }
+    return fields
 
 
 def _refusal_schema() -> dict[str, Any]:

@@ -13,6 +13,8 @@ from bentos.predictor.log import Form, Logged, PredictionLog, log_lines, log_rec
 from bentos.predictor.names import random_names
 from bentos.predictor.repeats import Repeats, fingerprint
 from bentos.predictor.traffic import Asked, Beside, Told
+from ml_assets.core.adjustment import Adjustment
+from ml_assets.core.errors import ServingError
 from ml_assets.core.prediction import Answers, Predictor
 from ml_assets.core.request_rows import Refused, RequestRows
 from ml_assets.core.request_schema import BodyKind
@@ -58,6 +60,22 @@ class Loaded:
     def version(self) -> str:
         """Name of the version in the ledger."""
         return self.predictor.release.version
+
+    @property
+    def adjustment(self) -> Adjustment | None:
+        """What is added to its answers; None if they are as it was released."""
+        return None if self.predictor.assurer is None else self.predictor.assurer.adjustment
+
+    def check(self, adjustment: Adjustment) -> None:
+        """Refuse an adjustment that the release does not allow.
+
+        Raises:
+            ServingError: If it does not.
+        """
+        if self.predictor.assurer is None:
+            message = f"Release {self.version} says nothing beside its predictions to adjust."
+            raise ServingError(message)
+        self.predictor.assurer.check(adjustment)
 
 
 class Answered(msgspec.Struct, frozen=True):

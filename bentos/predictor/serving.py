@@ -19,6 +19,7 @@ from bentos.predictor.split import Split
 from bentos.predictor.tally import Tally
 from bentos.predictor.traffic import Beside, Contender, check_comparable, contender_of
 from bentos.predictor.warm_start import WarmStart
+from ml_assets.core.adjustment import Adjustment
 from ml_assets.core.deployment import Deployment
 from ml_assets.core.errors import ServingError
 from ml_assets.core.prediction import Predictor
@@ -43,6 +44,7 @@ class Serving:
 
     def __init__(self, spool: Path, *, capacity: int = CAPACITY) -> None:
         self.error: str | None = None
+        self.adjustment_error: str | None = None
         self.tally = Tally()
         self._spool = spool
         self._loaded: Loaded | None = None
@@ -72,6 +74,11 @@ class Serving:
         """Why the version beside the champion is not there; None if all is well."""
         beside = None if self._loaded is None else self._loaded.beside
         return None if beside is None else beside.error
+
+    @property
+    def adjustment(self) -> Adjustment | None:
+        """What is added to the answers of the release; None if nothing is."""
+        return None if self._loaded is None else self._loaded.adjustment
 
     async def submit(self, request: Request) -> Outcome:
         """Return the outcome of a request; an answer is in the log by then.
@@ -134,6 +141,23 @@ class Serving:
         now = datetime.now(UTC)
         self._take(Loaded(champion, deployment.revision, deployment.champion, now, beside))
 
+    def adjust(self, adjustment: Adjustment | None) -> None:
+        """Add something to the answers of the release from the next request on, or nothing.
+
+        Raises:
+            ServingError: If the release that answers then does not allow it; what was in force
+                stays.
+        """
+
+        def change() -> None:
+            loaded = self._loaded
+            if loaded is None or loaded.predictor.assurer is None:
+                return
+            if adjustment is None or adjustment.release == loaded.digest:
+                loaded.predictor.assurer.adjust(adjustment)
+
+        self.lane.between_passes(change)
+
     def status(self) -> dict[str, Any]:
         """Return what ``GET /release`` says."""
         loaded = self._loaded
@@ -147,6 +171,7 @@ class Serving:
             "digest": loaded.digest,
             "since": loaded.since.isoformat(),
             "traffic": None if loaded.beside is None else loaded.beside.status(),
+            "adjustment": _told(loaded.adjustment, self.adjustment_error),
             "error": self.error,
         }
 
@@ -261,6 +286,18 @@ class Serving:
             message = "No release is loaded yet."
             raise ServingError(message)
         return self._passes.answer(self._loaded, requests)
+
+
+def _told(adjustment: Adjustment | None, error: str | None) -> dict[str, Any] | None:
+    """Return what is said of an adjustment, and why a newer one is not believed."""
+    if adjustment is None and error is None:
+        return None
+    intervention = None if adjustment is None else adjustment.intervention
+    return {
+        "sequence": None if adjustment is None else adjustment.sequence,
+        "intervention": None if intervention is None else intervention.to_json(),
+        "error": error,
+    }
 
 
 def _contender_of(loaded: Loaded | None) -> Contender | None:

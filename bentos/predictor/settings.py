@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from ml_assets.core.adjustment import ADJUSTMENT_FILE
 from ml_assets.core.drift_notice import NOTICE_FILE
 
 DEPLOYMENT = "ML_ASSETS_DEPLOYMENT"
@@ -33,6 +34,11 @@ class Settings:
     def drift(self) -> Path | None:
         """File with the newest verdict on drift: it stands beside the deployment."""
         return None if self.deployment is None else self.deployment.with_name(NOTICE_FILE)
+
+    @property
+    def adjustment(self) -> Path | None:
+        """File that adjusts the answers of the release that serves."""
+        return None if self.deployment is None else self.deployment.with_name(ADJUSTMENT_FILE)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -199,7 +199,10 @@ def merged(champion: Answers, challenger: Answers, heard: Sequence[bool]) -> Ans
                 champion.probabilities, challenger.probabilities, heard, strict=True
             )
         ]
-    return Answers(predictions, shares, champion.classes, champion.features)
+    beside = None
+    if champion.beside is not None and challenger.beside is not None:
+        beside = champion.beside.merged(challenger.beside, heard)
+    return Answers(predictions, shares, champion.classes, champion.features, beside=beside)
 
 
 def _nothing() -> None:

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from time import monotonic
 
+from bentos.predictor.adjusting import Adjusting
 from bentos.predictor.serving import Serving
 from bentos.predictor.settings import Settings
 from ml_assets.core.deployment import Deployment
@@ -44,6 +45,7 @@ class Watcher:
     def __init__(self, serving: Serving, settings: Settings) -> None:
         self._serving = serving
         self._settings = settings
+        self._adjusting = Adjusting(serving, settings.adjustment)
         self._seen: str | None = None
         self._missing: str | None = None
         self._retry_at = 0.0
@@ -61,6 +63,14 @@ class Watcher:
 
     def look(self) -> None:
         """Serve what is asked for if that is new; on failure the old release stays."""
+        self._look_at_deployment()
+        try:
+            self._adjusting.look()
+        except Exception:
+            # As with a release: whatever is wrong with the file, the next one must be seen.
+            logger.exception("The adjustment could not be looked at; what was in force stays.")
+
+    def _look_at_deployment(self) -> None:
         try:
             wanted = self._wanted()
             known = wanted == self._seen

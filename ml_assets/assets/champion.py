@@ -14,6 +14,7 @@ from ml_assets.core.evaluation import Evaluation
 from ml_assets.core.model_version import ModelVersion
 from ml_assets.core.monitoring_reference import learn_reference
 from ml_assets.resources.engine import Engine
+from ml_assets.storage.assurances import best_baseline, learn_assurance
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import FittedModels, training_set_at
 from ml_assets.storage.loss_estimators import estimator_files, learn_loss_estimator
@@ -108,9 +109,18 @@ def record_decision(
             problem.name, "kept", version.name, reason=decision["reason"], details={}, at=now
         )
         return {"promote": False, "version": version.name, "reason": decision["reason"]}
-    files = release_files(
-        connection, workspace.lake, ReleaseSource(declared, version.name, model, rows)
+    assurance = learn_assurance(problem, evaluation, rows, decision["model"])
+    baseline = best_baseline(evaluation) if kind == "candidate" else None
+    rules = FittedModels.of_stage(workspace, problem.name, cutoff, STAGES["baseline"])
+    source = ReleaseSource(
+        declared,
+        version.name,
+        model,
+        rows,
+        assurance,
+        None if baseline is None else rules.model(baseline),
     )
+    files = release_files(connection, workspace.lake, source)
     release = workspace.artefacts.put_folder(files)
     ledger.record(
         problem.name,

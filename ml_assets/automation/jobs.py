@@ -35,6 +35,7 @@ MONITORING = (
     "prediction_log",
     "production_profile",
     "drift_report",
+    "adjustment",
     "change_report",
     "labelling_queue",
     "performance_report",

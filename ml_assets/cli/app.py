@@ -8,6 +8,7 @@ from rich.console import Console
 from ml_assets.cli.alerts import alerts
 from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
+from ml_assets.cli.intervene import intervene
 from ml_assets.cli.keys import keys
 from ml_assets.cli.label import label
 from ml_assets.cli.new import new
@@ -38,6 +39,7 @@ for command in (
     promote,
     rollback,
     traffic,
+    intervene,
     as_of,
     reproduce,
     rehearse,

@@ -17,6 +17,7 @@ from ml_assets.components.loading import declared_problem
 from ml_assets.core.errors import DeclarationError, LedgerError, nearest
 from ml_assets.core.problem import Problem as ProblemDeclaration
 from ml_assets.core.window import Window, floor, following
+from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.ledger import SERVES
 from ml_assets.storage.rebuilding import rebuild
 from ml_assets.storage.served_bento import serve as serve_bento
@@ -164,3 +165,10 @@ def asked_window(
 
 def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def until_now(declared: DeclaredProblem) -> Window:
+    """Return all partitions and the one that is not over yet: it is being served."""
+    history, every = whole_history(declared), declared.problem.partitions.every
+    until = following(floor(datetime.now(tz=UTC), every), every)
+    return Window(history.start, max(history.end, until))

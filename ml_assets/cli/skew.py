@@ -1,6 +1,6 @@
 """The command that proves that what was served is what the batch says."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import duckdb
@@ -9,13 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ml_assets.cli.project import enter_project, open_workspace
-from ml_assets.cli.running import Problem, asked_window
-from ml_assets.components.execution import whole_history
+from ml_assets.cli.running import Problem, asked_window, until_now
 from ml_assets.components.loading import declared_problem
 from ml_assets.core.errors import DataError
 from ml_assets.core.skew import SkewReport
-from ml_assets.core.window import Window, floor, following
-from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.served_skew import replay_log
 
 SHOWN = 20
@@ -30,7 +27,7 @@ def verify_skew(
     enter_project()
     console = Console()
     declared, workspace = declared_problem(problem), open_workspace()
-    window = asked_window(_until_now(declared), declared.problem, start, end)
+    window = asked_window(until_now(declared), declared.problem, start, end)
     with duckdb.connect() as connection, console.status("replaying"):
         connection.execute("SET TimeZone = 'UTC'")
         report = replay_log(connection, workspace, problem, window)
@@ -61,13 +58,6 @@ def verify_skew(
         "Was the release, its features.sql or the log changed after it was served?"
     )
     raise typer.Exit(1)
-
-
-def _until_now(declared: DeclaredProblem) -> Window:
-    """Return all partitions and the one that is not over yet: it is being served."""
-    history, every = whole_history(declared), declared.problem.partitions.every
-    until = following(floor(datetime.now(tz=UTC), every), every)
-    return Window(history.start, max(history.end, until))
 
 
 def _worst(report: SkewReport) -> Table:

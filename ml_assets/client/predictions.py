@@ -21,6 +21,10 @@ class Answer:
         revision: Revision of the deployment; 0 where the server's packed release answers.
         predictions: One a row, in the order of the rows.
         probabilities: For each row the probability of each class; None for numbers.
+        intervals: For each row the bounds that its truth lies between; None if none are given.
+        sets: For each row the classes that its truth is among; None if none are given.
+        unfamiliar: For each row whether it is far from the training rows; None if nobody looked.
+        intervention: Name of what corrects the model at the moment; None if nothing does.
     """
 
     request_id: str
@@ -28,6 +32,10 @@ class Answer:
     revision: int
     predictions: tuple[Any, ...]
     probabilities: tuple[Mapping[str, float], ...] | None
+    intervals: tuple[tuple[float, float], ...] | None = None
+    sets: tuple[tuple[Any, ...], ...] | None = None
+    unfamiliar: tuple[bool, ...] | None = None
+    intervention: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,18 @@ class Predictions(Sequence[Any]):
     def probabilities(self) -> tuple[Mapping[str, float], ...] | None:
         """For each row the probability of each class; None for numbers."""
         found = [answer.probabilities for answer in self.answers]
+        return tuple(row for rows in found for row in rows or ()) if all(found) else None
+
+    @property
+    def intervals(self) -> tuple[tuple[float, float], ...] | None:
+        """For each row the bounds that its truth lies between; None if some answer has none."""
+        found = [answer.intervals for answer in self.answers]
+        return tuple(row for rows in found for row in rows or ()) if all(found) else None
+
+    @property
+    def sets(self) -> tuple[tuple[Any, ...], ...] | None:
+        """For each row the classes that its truth is among; None if some answer has none."""
+        found = [answer.sets for answer in self.answers]
         return tuple(row for rows in found for row in rows or ()) if all(found) else None
 
     @property
@@ -84,6 +104,8 @@ class Predictions(Sequence[Any]):
         frame = pd.DataFrame({"prediction": list(self.predictions)})
         for name in (self.probabilities or ({},))[0]:
             frame[f"probability_{name}"] = [row[name] for row in self.probabilities or ()]
+        if self.intervals is not None:
+            frame["low"], frame["high"] = zip(*self.intervals, strict=True)
         rows = [(answer, row) for answer in self.answers for row in range(len(answer.predictions))]
         frame["version"] = list(self.versions)
         frame["revision"] = [answer.revision for answer, _ in rows]

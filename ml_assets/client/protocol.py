@@ -200,6 +200,10 @@ def _answer(response: httpx.Response, *, request_id: str, rows: int) -> Answer:
             revision=content["revision"],
             predictions=tuple(content["predictions"]),
             probabilities=None if shares is None else tuple(shares),
+            intervals=_tuples(content.get("intervals")),
+            sets=_tuples(content.get("sets")),
+            unfamiliar=_tuples(content.get("unfamiliar")),
+            intervention=content.get("intervention"),
         )
     except (AttributeError, KeyError, TypeError) as error:
         reason = "it holds no predictions"
@@ -207,11 +211,25 @@ def _answer(response: httpx.Response, *, request_id: str, rows: int) -> Answer:
             reason, status=response.status_code, request_id=request_id
         ) from error
     found = len(answer.predictions)
-    others = (answer.versions, answer.predictions, answer.probabilities)
+    others = (
+        answer.versions,
+        answer.predictions,
+        answer.probabilities,
+        answer.intervals,
+        answer.sets,
+        answer.unfamiliar,
+    )
     if any(values is not None and len(values) != rows for values in others):
         reason = f"it has {found} predictions for {rows} rows"
         raise UnexpectedAnswer(reason, status=response.status_code, request_id=request_id)
     return answer
+
+
+def _tuples(values: Any) -> Any:  # noqa: ANN401
+    """Return lists as tuples, for an answer does not change."""
+    if not isinstance(values, list):
+        return values
+    return tuple(_tuples(value) for value in values)
 
 
 def _fault(fault: Mapping[str, Any], first_row: int) -> Fault:

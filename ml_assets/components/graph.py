@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from ml_assets.assets.adjustment import adjustment
 from ml_assets.assets.alerts import alerts
 from ml_assets.assets.bento import bento
 from ml_assets.assets.champion import champion
@@ -50,6 +51,7 @@ from ml_assets.checks.features_respect_time import (
 )
 from ml_assets.checks.few_rows_rejected import few_rows_rejected
 from ml_assets.checks.history_is_unbroken import history_is_unbroken
+from ml_assets.checks.intervals_cover import intervals_cover
 from ml_assets.checks.no_dead_column import no_dead_column
 from ml_assets.checks.no_file_set_aside import no_file_set_aside
 from ml_assets.checks.no_leaking_column import no_leaking_column
@@ -74,6 +76,7 @@ CHECKS = (
     history_is_unbroken,
     served_features_equal_batch,
     drift_is_quiet,
+    intervals_cover,
 )
 
 
@@ -115,6 +118,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
         prediction_log(declared),
         production_profile(declared),
         drift_report(declared),
+        adjustment(declared),
         change_report(declared),
         labelling_queue(declared),
         performance_report(declared),

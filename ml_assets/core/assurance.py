@@ -4,13 +4,15 @@ All of it is computed for the rows of a pass together, by a few operations on ar
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ml_assets.core.adjustment import Adjustment, Quantiles
+from ml_assets.core.compiled import CompiledModel
 from ml_assets.core.conformal import (
     ClassSets,
     FloatArray,
@@ -30,7 +32,9 @@ from ml_assets.core.corrections import (
 from ml_assets.core.errors import ServingError
 from ml_assets.core.familiarity import Familiarity
 from ml_assets.core.feature_values import FeatureValues
+from ml_assets.core.online_model import Compiled
 from ml_assets.core.problem.assurance import Unfamiliar
+from ml_assets.core.release import ASSURANCE_FILE, FALLBACK_FILE
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -96,6 +100,48 @@ class FallbackModel(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class AssuredRows:
+    """What is said beside the predictions of a request, as plain Python values, one a row.
+
+    Attributes:
+        intervals: Lower and upper bound; None without intervals of numbers.
+        sets: Classes in each row's set; None without sets.
+        unfamiliar: Whether the row is far from the training rows; None if that is not looked for.
+        raw: What the model itself said, where something was changed; else None.
+        raw_probabilities: The same for its probabilities.
+        intervention: Name of what is in force; None if nothing is.
+    """
+
+    intervals: list[list[float]] | None = None
+    sets: list[list[Any]] | None = None
+    unfamiliar: list[bool] | None = None
+    raw: list[Any] | None = None
+    raw_probabilities: list[list[float]] | None = None
+    intervention: str | None = None
+
+    def rows(self, start: int, end: int) -> Self:
+        """Return the same for some of the rows."""
+        if start == 0 and all(len(one) == end for one in self._lists().values()):
+            return self
+        return replace(self, **{name: one[start:end] for name, one in self._lists().items()})
+
+    def merged(self, other: Self, heard: Sequence[bool]) -> Self:
+        """Return what both say, each row by whom it was answered; what one does not say is left."""
+        mine, theirs = self._lists(), other._lists()
+        lists = {
+            name: [
+                b if mark else a for a, b, mark in zip(mine[name], theirs[name], heard, strict=True)
+            ]
+            for name in mine
+            if name in theirs
+        }
+        return type(self)(**lists, intervention=self.intervention)
+
+    def _lists(self) -> dict[str, Any]:
+        return {name: one for name, one in vars(self).items() if type(one) is list}
+
+
 @dataclass(frozen=True, eq=False)
 class Assured:
     """What n rows are told.
@@ -103,23 +149,12 @@ class Assured:
     Attributes:
         values: Numbers or classes, shape (n,).
         probabilities: Shape (n, k); None for numbers.
-        raw: What the model itself said, where an intervention or the fallback changed it; else
-            None.
-        low: Lower bounds; None without intervals of numbers.
-        high: Upper bounds.
-        members: Which classes are in each row's set, shape (n, k); None without sets.
-        unfamiliar: Which rows are far from the training rows; None if that is not looked for.
-        intervention: Name of what is in force; None if nothing is.
+        beside: What is said beside them.
     """
 
     values: np.ndarray
     probabilities: FloatArray | None
-    raw: Said | None = None
-    low: FloatArray | None = None
-    high: FloatArray | None = None
-    members: Booleans | None = None
-    unfamiliar: Booleans | None = None
-    intervention: str | None = None
+    beside: AssuredRows
 
 
 class Assurer:
@@ -129,6 +164,10 @@ class Assurer:
         assurance: What the release knows.
         classes: In the order of the probabilities; empty for numbers.
         fallback: The baseline of the release, if it has one.
+
+    Attributes:
+        adjustment: What is added to the answers; None if nothing is.
+        unfamiliar_rows: How many rows were far from the training rows so far.
     """
 
     def __init__(
@@ -137,6 +176,8 @@ class Assurer:
         self.assurance = assurance
         self.fallback = fallback
         self.adjustment: Adjustment | None = None
+        self.unfamiliar_rows = 0
+        self._names = classes
         self._classes = np.array(classes, dtype=object)
         self._quantiles = self._released = _quantiles(assurance.intervals)
 
@@ -171,6 +212,16 @@ class Assurer:
         self._quantiles = self._quantiles_of(adjustment)
         self.adjustment = adjustment
 
+    @classmethod
+    def of_files(cls, files: Mapping[str, bytes], classes: tuple[Any, ...]) -> Self | None:
+        """Return what a verified release's files hold; None if it knows nothing of its errors."""
+        if ASSURANCE_FILE not in files:
+            return None
+        fallback = None
+        if FALLBACK_FILE in files:
+            fallback = Compiled(CompiledModel.from_bytes(files[FALLBACK_FILE]))
+        return cls(Assurance.from_json(files[ASSURANCE_FILE]), classes, fallback)
+
     def unfamiliar(self, inputs: FeatureValues) -> Booleans | None:
         """Return which rows are far from the training rows; None if that is not looked for."""
         known = self.assurance.familiarity
@@ -178,6 +229,18 @@ class Assurer:
             return None
         texts = [column.tolist() for column in inputs.texts]
         return known.distances(inputs.numbers, texts) > known.threshold
+
+    def rejected(self, unfamiliar: Booleans | None) -> Booleans | None:
+        """Return which rows are not to be answered, None if all are."""
+        rejects = self.assurance.unfamiliar == "reject" and unfamiliar is not None
+        return unfamiliar if rejects and unfamiliar.any() else None
+
+    def strangest(self, row: FeatureValues) -> str | None:
+        """Return the name of the feature by which one row is farthest out."""
+        known = self.assurance.familiarity
+        if known is None:
+            return None
+        return known.strangest(row.numbers[0], [text[0] for text in row.texts])
 
     def assured(self, inputs: FeatureValues, said: Said, unfamiliar: Booleans | None) -> Assured:
         """Return what rows are told.
@@ -187,27 +250,25 @@ class Assurer:
             said: What the model says of them.
             unfamiliar: Which rows are.
         """
-        told, changed = self._corrected(inputs, said), False
-        intervention = None
-        if self.adjustment is not None and self.adjustment.intervention is not None:
-            intervention = self.adjustment.intervention.id
-            changed = told is not said
+        told = self._corrected(inputs, said)
         values, chances = told.values, told.probabilities
-        falls_back = self.assurance.unfamiliar == "fallback" and unfamiliar is not None
-        if falls_back and unfamiliar.any() and self.fallback is not None:
+        if self.assurance.unfamiliar == "fallback" and unfamiliar is not None:
             values, chances = self._in_place(inputs, values, chances, unfamiliar)
-            changed = True
-        low, high, members = self._around(values, chances)
-        return Assured(
-            values,
-            chances,
-            said if changed else None,
-            low,
-            high,
-            members,
-            unfamiliar,
-            intervention,
+        if unfamiliar is not None:
+            self.unfamiliar_rows += int(np.count_nonzero(unfamiliar))
+        changed = values is not said.values
+        raw_chances = said.probabilities if changed else None
+        intervals, sets = self._around(values, chances)
+        in_force = None if self.adjustment is None else self.adjustment.intervention
+        beside = AssuredRows(
+            intervals=intervals,
+            sets=sets,
+            unfamiliar=None if unfamiliar is None else unfamiliar.tolist(),
+            raw=said.values.tolist() if changed else None,
+            raw_probabilities=None if raw_chances is None else raw_chances.tolist(),
+            intervention=None if in_force is None else in_force.id,
         )
+        return Assured(values, chances, beside)
 
     def _quantiles_of(self, adjustment: Adjustment | None) -> Quantiles | None:
         if self._released is None or adjustment is None:
@@ -241,11 +302,12 @@ class Assurer:
         where: Booleans,
     ) -> tuple[np.ndarray, FloatArray | None]:
         """Return the answers with those of the baseline for some rows."""
-        if self.fallback is None:
+        if self.fallback is None or not where.any():
             return values, chances
         places = np.flatnonzero(where).tolist()
         found = self.fallback.predict(inputs.rows(places))
-        values = values.copy()
+        # As objects: texts of classes have no common length.
+        values = values.astype(object) if len(self._classes) else values.copy()
         values[places] = found.values
         if chances is not None and found.probabilities is not None:
             chances = chances.copy()
@@ -254,14 +316,19 @@ class Assurer:
 
     def _around(
         self, values: np.ndarray, chances: FloatArray | None
-    ) -> tuple[FloatArray | None, FloatArray | None, Booleans | None]:
+    ) -> tuple[list[list[float]] | None, list[list[Any]] | None]:
         match self.assurance.intervals, self._quantiles:
             case NumberIntervals() as intervals, (float() as low, high):
-                return *intervals.bounds(values, (low, high)), None
+                bounds = intervals.bounds(values, (low, high))
+                return np.stack(bounds, axis=1).tolist(), None
             case ClassSets() as sets, (None, high) if chances is not None:
-                return None, None, sets.members(chances, high)
+                names = self._names
+                return None, [
+                    [name for name, held in zip(names, row, strict=True) if held]
+                    for row in sets.members(chances, high).tolist()
+                ]
             case _:
-                return None, None, None
+                return None, None
 
     def _likeliest(self, chances: FloatArray) -> np.ndarray:
         return self._classes[chances.argmax(axis=1)]
@@ -271,7 +338,7 @@ class Assurer:
         match correction:
             case CorrectBias() | Recalibrate() if classes:
                 return "classes cannot be shifted"
-            case Reweigh(leanings=leanings) if len(leanings) != classes:
+            case Reweigh(leanings=leanings) if not classes or len(leanings) != classes:
                 return f"it has leanings for {len(leanings)} classes, and there are {classes}"
             case FallBack() if self.fallback is None:
                 return "the release has no baseline"

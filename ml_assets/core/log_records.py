@@ -3,7 +3,8 @@
 A segment of records is a file to which records are appended. A record is ``MAGIC``, the length of
 what follows as eight bytes, the lowest first, and an Arrow stream of one batch. What holds for all
 of its rows is in the schema's metadata. Its columns: ``event_time``, the structures ``inputs`` and
-``features``, ``prediction`` and, for classes, the structure ``probabilities``.
+``features``, ``prediction`` and, for classes, the structure ``probabilities``; where the release
+says more, what it says, under the names that a line of JSON has.
 """
 
 import struct
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml_assets.core.arrow_columns import ARROW_TYPES, encode, floats
+from ml_assets.core.assurance import AssuredRows
 from ml_assets.core.contract import Kind
 from ml_assets.core.errors import ArtefactError
 from ml_assets.core.feature_values import FeatureValues
@@ -80,6 +82,8 @@ def record_bytes(
         shares = np.ascontiguousarray(np.array(answers.probabilities, dtype=np.float64).T)
         named = zip(map(str, answers.classes), map(floats, shares), strict=True)
         columns["probabilities"] = _structure(dict(named), len(rows))
+    if answers.beside is not None:
+        columns |= _beside(answers.beside, answers.classes, len(rows))
     told = {"request_id": request_id, "version": version, "revision": str(revision)}
     told["at"] = at.isoformat()
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
@@ -142,6 +146,27 @@ def _features(features: FeatureValues) -> Iterator[tuple[str, pa.Array]]:
     for column in (*features.texts, *features.past_labels):
         is_number = column.dtype.kind == "f"
         yield next(names), floats(column) if is_number else _plain(column.tolist())
+
+
+def _beside(said: AssuredRows, classes: tuple[Any, ...], rows: int) -> dict[str, pa.Array]:
+    """Return what is said beside the predictions; what is not said has no column."""
+    columns: dict[str, pa.Array] = {}
+    if said.intervals is not None:
+        bounds = np.ascontiguousarray(np.array(said.intervals, dtype=np.float64).T)
+        columns["low"], columns["high"] = map(floats, bounds)
+    if said.sets is not None:
+        columns["prediction_set"] = pa.array(said.sets)
+    if said.unfamiliar is not None:
+        columns["unfamiliar"] = pa.array(said.unfamiliar)
+    if said.raw is not None:
+        columns["raw"] = _plain(said.raw)
+    if said.raw_probabilities is not None:
+        shares = np.ascontiguousarray(np.array(said.raw_probabilities, dtype=np.float64).T)
+        named = zip(map(str, classes), map(floats, shares), strict=True)
+        columns["raw_probabilities"] = _structure(dict(named), rows)
+    if said.intervention is not None:
+        columns["intervention"] = pa.repeat(said.intervention, rows)
+    return columns
 
 
 def _plain(values: list[Any]) -> pa.Array:

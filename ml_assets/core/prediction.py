@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from ml_assets.core.assurance import AssuredRows, Assurer
 from ml_assets.core.errors import DataError, ServingError
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.found_features import FoundFeatures, spans
@@ -34,6 +35,7 @@ class Answers(msgspec.Struct, frozen=True):
         classes: Names of the classes; empty for a regression.
         inputs: The model's inputs; requests that were answered together share them.
         first: Which row of them is the request's first.
+        beside: What is said beside the predictions; None if the release knows nothing of it.
     """
 
     predictions: list[Any]
@@ -41,6 +43,7 @@ class Answers(msgspec.Struct, frozen=True):
     classes: tuple[Any, ...]
     inputs: FeatureValues
     first: int = 0
+    beside: AssuredRows | None = None
 
     @property
     def features(self) -> FeatureValues:
@@ -75,6 +78,7 @@ class Predictor:
         self.golden = GoldenRows.from_json(files[GOLDEN_FILE])
         self.compiled = COMPILED_FILE in files
         self._model = load_model(files, self.release.task)
+        self.assurer = Assurer.of_files(files, self.release.classes)
         self.features = OnlineFeatures.of_files(self.release, files)
 
     def decode(
@@ -110,10 +114,15 @@ class Predictor:
             ServingError: If an answer is not the expected one.
         """
         golden = self.golden
-        for n, row in enumerate(golden.rows):
-            self._prove((row,), first=n)
-        for start in range(0, len(golden.rows), self.release.max_rows):
-            self._prove(golden.rows[start : start + self.release.max_rows], first=start)
+        # The model itself is proven, not what is made of what it says.
+        assurer, self.assurer = self.assurer, None
+        try:
+            for n, row in enumerate(golden.rows):
+                self._prove((row,), first=n)
+            for start in range(0, len(golden.rows), self.release.max_rows):
+                self._prove(golden.rows[start : start + self.release.max_rows], first=start)
+        finally:
+            self.assurer = assurer
 
     def close(self) -> None:
         """Free the memory of the history."""
@@ -152,8 +161,18 @@ class Predictor:
         if numbers is not None and not np.isfinite(numbers).all():
             message = "The model gives no finite number: a value is far outside what it has seen."
             return Refused(422, (Fault(None, None, "prediction", message),))
-        values = found.values.tolist()
-        shares = None if found.probabilities is None else found.probabilities.tolist()
+        told, beside = found, None
+        if self.assurer is not None:
+            strange = self.assurer.unfamiliar(inputs)
+            rejected = self.assurer.rejected(strange)
+            if rejected is not None:
+                if len(lengths) == 1:  # else each is asked again alone
+                    self.assurer.unfamiliar_rows += int(np.count_nonzero(rejected))
+                return self._unfamiliar(inputs, rejected)
+            told = self.assurer.assured(inputs, found, strange)
+            beside = told.beside
+        values = told.values.tolist()
+        shares = None if told.probabilities is None else told.probabilities.tolist()
         return [
             Answers(
                 values[span],
@@ -161,6 +180,7 @@ class Predictor:
                 found.classes,
                 inputs,
                 span.start,
+                None if beside is None else beside.rows(span.start, span.stop),
             )
             for span in spans(lengths)
         ]
@@ -180,6 +200,17 @@ class Predictor:
                 f"the batch did: {found}. It must not serve; build it again."
             )
             raise ServingError(message)
+
+    def _unfamiliar(self, joined: FeatureValues, strange: np.ndarray) -> Refused:
+        faults = []
+        for row in np.flatnonzero(strange)[:MAX_FAULTS].tolist():
+            name = self.assurer.strangest(joined.rows([row])) if self.assurer else None
+            message = (
+                "The row is far from all that the model was trained on, farthest by feature "
+                f"{name!r}, and the problem declares that such rows are rejected."
+            )
+            faults.append(Fault(row, name, "unfamiliar", message))
+        return Refused(422, tuple(faults))
 
     def _too_large(self, wide: np.ndarray) -> Refused:
         names = self.release.numeric

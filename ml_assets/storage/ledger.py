@@ -26,8 +26,11 @@ Event = Literal[
     "kept",
     "rolled_back",
     "retired",
+    "intervened",
+    "intervention_ended",
 ]
 SERVES = ("promoted", "rolled_back")
+INTERVENES = ("intervened", "intervention_ended")
 TRAFFIC = ("traffic_started", "traffic_changed", "traffic_ended")
 DECIDES = ("promoted", "kept", "rolled_back", "retired", "traffic_ended")
 FIRST_HASH = "0" * 64
@@ -44,7 +47,8 @@ class Entry:
         event: What happened. ``kept``: the champion stayed, this challenger lost.
             ``rolled_back``: this earlier version serves again. ``traffic_started``: this version
             is tried beside the champion; ``traffic_changed``: otherwise than before;
-            ``traffic_ended``: no longer, the champion stayed.
+            ``traffic_ended``: no longer, the champion stayed. ``intervened``: what this version
+            says is corrected, or corrected otherwise; ``intervention_ended``: no longer.
         version: The version it happened to.
         reason: Why, for people.
         details: Figures and digests, as JSON values.
@@ -156,7 +160,7 @@ class Ledger:
         for entry in reversed(self.entries(problem)):
             if entry.event in DECIDES:
                 decided.add(entry.version)
-            else:
+            elif entry.event not in INTERVENES:
                 return None if entry.version in decided else entry
         return None
 

@@ -27,8 +27,11 @@ def logged_rows(
     Returns:
         ``_date``, the keys, ``event_time``, ``request_id``, ``row``, ``at``, ``version``,
         ``revision``, ``prediction``, ``probabilities``, ``inputs`` and ``features`` as JSON, and
-        ``variant``, ``routing_key``, ``latency_ms`` and ``error``. A row that several versions were
-        asked stands there once for each; ``prediction`` is missing where one failed.
+        ``variant``, ``routing_key``, ``latency_ms`` and ``error``; ``raw_prediction`` and
+        ``raw_probabilities``, what the model itself said, whatever an intervention made of it;
+        ``low``, ``high``, ``prediction_set``, ``unfamiliar`` and ``intervention``. A row that
+        several versions were asked stands there once for each; ``prediction`` is missing where one
+        failed.
     """
     problem = declared.problem
     since = floor(window.start, "hour") - CLOCK_SKEW
@@ -46,7 +49,10 @@ def logged_rows(
         SELECT {date_sql(problem)} AS _date, {keys}event_time, request_id, "row", "at", version,
                revision, (prediction ->> '$')::{kind} AS prediction,
                probabilities::VARCHAR AS probabilities, inputs::VARCHAR AS inputs,
-               features::VARCHAR AS features, variant, routing_key, latency_ms, error
+               features::VARCHAR AS features, variant, routing_key, latency_ms, error,
+               (coalesce(raw, prediction) ->> '$')::{kind} AS raw_prediction,
+               coalesce(raw_probabilities, probabilities)::VARCHAR AS raw_probabilities,
+               low, high, prediction_set::VARCHAR AS prediction_set, unfamiliar, intervention
         FROM spooled
         WHERE event_time >= {literal(window.start)} AND event_time < {literal(window.end)}
         ORDER BY event_time, request_id, "row"

@@ -27,11 +27,18 @@ FIELDS = {
     "routing_key": "VARCHAR",
     "latency_ms": "DOUBLE",
     "error": "VARCHAR",
+    "low": "DOUBLE",
+    "high": "DOUBLE",
+    "prediction_set": "JSON",
+    "unfamiliar": "BOOLEAN",
+    "raw": "JSON",
+    "raw_probabilities": "JSON",
+    "intervention": "VARCHAR",
 }
 LINES, RECORDS = ".jsonl", ".records"
 SUFFIXES = (LINES, RECORDS)
 # What is meant where a line does not say it: before versions shared traffic, the champion answered.
-UNSAID = {"variant": "'champion'"}
+UNSAID = {"variant": "'champion'", "unfamiliar": "false"}
 LONGEST_REQUEST = timedelta(minutes=1)
 LARGEST_LINE = 64 * 1024 * 1024
 

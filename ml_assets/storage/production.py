@@ -20,6 +20,11 @@ LOG_COLUMNS = {
     "event_time": "TIMESTAMPTZ",
     "version": "VARCHAR",
     "prediction": "DOUBLE",
+    "raw_prediction": "DOUBLE",
+    "raw_probabilities": "VARCHAR",
+    "low": "DOUBLE",
+    "high": "DOUBLE",
+    "prediction_set": "VARCHAR",
     "probabilities": "VARCHAR",
     "features": "VARCHAR",
     "request_id": "VARCHAR",
@@ -40,7 +45,8 @@ def answered_rows(
     """Return the answered rows of a window with their features, residuals and truth.
 
     Labels that became known after the window's end are left out, so that a replay sees what live
-    operation saw.
+    operation saw. ``prediction`` is what the model itself said: an intervention must not hide that
+    the world has changed.
 
     Returns:
         In order of time: the keys, ``_variant`` (the shadow is not heard), ``event_time``,
@@ -56,8 +62,8 @@ def answered_rows(
     frame = connection.execute(
         f"""
         SELECT {chosen}coalesce(l.variant, 'champion') AS _variant,
-               l.event_time, l.version, l.request_id, l."row", l.features, l.prediction,
-               {truth_sql(problem, "t")} AS truth
+               l.event_time, l.version, l.request_id, l."row", l.features,
+               l.raw_prediction AS prediction, {truth_sql(problem, "t")} AS truth
         FROM log AS l LEFT JOIN {known_by("truths", window.end)} AS t USING ({identity})
         WHERE {place(problem, window).where.replace("_date", "l._date")}
           AND l.event_time >= {literal(window.start)} AND l.event_time < {literal(window.end)}

@@ -11,13 +11,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml_assets.core.assurance import Assurance
 from ml_assets.core.evaluator import Compiled, Evaluator, ScikitLearn
 from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.golden import GoldenRows, request_rows, tolerance_between
 from ml_assets.core.rate_limit import RateLimit
 from ml_assets.core.release import (
+    ASSURANCE_FILE,
     COMPILED_FILE,
     CONTRACT_FILE,
+    FALLBACK_FILE,
     GOLDEN_FILE,
     HISTORY_FILE,
     LABELS_FILE,
@@ -30,6 +33,7 @@ from ml_assets.core.release import (
 from ml_assets.core.row_bounds import RowBounds
 from ml_assets.core.training_set import TrainingSet
 from ml_assets.core.window import Window
+from ml_assets.storage.assurances import compiled_fallback
 from ml_assets.storage.compiling import compiled_or_reason
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import compute_features, table_name
@@ -49,12 +53,16 @@ class ReleaseSource:
         version: Name of the version.
         model: The fitted model's file.
         rows: The training set it was fitted on.
+        assurance: What it knows of its own errors.
+        baseline: Fitted model that may stand in for it; None if there is none.
     """
 
     declared: DeclaredProblem
     version: str
     model: bytes
     rows: TrainingSet
+    assurance: Assurance
+    baseline: Any = None
 
     @property
     def cutoff(self) -> datetime:
@@ -87,6 +95,10 @@ def release_files(
         lake.register(connection, table_name(declared, f"reference_{name}"), name="reference")
         table = connection.sql("SELECT * FROM reference").to_arrow_table()
         files[f"{REFERENCES_FOLDER}{name}.parquet"] = _parquet(table)
+    files[ASSURANCE_FILE] = source.assurance.to_json()
+    if source.baseline is not None:
+        fallback = compiled_fallback(source.baseline, source.rows, declared.problem, model)
+        files |= {} if fallback is None else {FALLBACK_FILE: fallback}
     reference: Evaluator = ScikitLearn(model, task)
     evaluator = reference
     if not isinstance(compiled, str):

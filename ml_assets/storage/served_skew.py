@@ -93,7 +93,8 @@ def _versions(spool: Path, problem: str) -> list[str]:
 def _hold_claims(connection: duckdb.DuckDBPyConnection, window: Window, rows: str | None) -> None:
     """Create the table of the rows to compare, each with its place in the log."""
     source = quoted(rows) if rows else LINES
-    prediction = "c.prediction" if rows else "c.prediction ->> '$'"
+    # What the model itself said: an intervention makes something else of it.
+    prediction = "c.raw_prediction" if rows else "coalesce(c.raw, c.prediction) ->> '$'"
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {CLAIMS} AS

@@ -10,7 +10,15 @@ from ml_assets.core.feature_query import quoted
 from ml_assets.core.log_records import Record, read_records
 
 _MOMENT = pa.timestamp("us", "UTC")
-_AS_JSON = ("inputs", "features", "prediction", "probabilities")
+_AS_JSON = (
+    "inputs",
+    "features",
+    "prediction",
+    "probabilities",
+    "prediction_set",
+    "raw",
+    "raw_probabilities",
+)
 
 
 def rows_of_records(
@@ -64,6 +72,8 @@ def _columns(fields: Mapping[str, str], given: set[str]) -> Iterator[str]:
     for field, kind in fields.items():
         if field == "variant":
             yield "'champion' AS variant"
+        elif field == "unfamiliar" and field not in given:
+            yield "false AS unfamiliar"
         elif field not in given:
             yield f"NULL::{kind} AS {quoted(field)}"
         elif field in _AS_JSON:

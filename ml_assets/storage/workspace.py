@@ -4,6 +4,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from ml_assets.storage.adjustment_file import AdjustmentFile
 from ml_assets.storage.alert_log import AlertLog
 from ml_assets.storage.api_keys import KeyStore
 from ml_assets.storage.artefacts import Artefacts
@@ -116,3 +117,7 @@ class Workspace:
     def deployment(self, problem: str) -> DeploymentFile:
         """Return the place where a problem's deployment is announced."""
         return DeploymentFile(self.home / "deployments" / problem)
+
+    def adjustment(self, problem: str) -> AdjustmentFile:
+        """Return the place where servers are told how to adjust their answers."""
+        return AdjustmentFile(self.deployment(problem).folder)

@@ -1,0 +1,80 @@
+"""How many truths the intervals held that callers were told."""
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+
+from ml_assets.core.bootstrap import Blocks
+from ml_assets.core.feature_query import literal, quoted
+from ml_assets.core.window import Window
+from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.label_tables import known_by
+from ml_assets.storage.lake import Lake
+from ml_assets.storage.placement import place
+from ml_assets.storage.production import LOG_COLUMNS
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Share of truths inside their interval or set.
+
+    Attributes:
+        value: The share; NaN without rows.
+        low: Lower bound, for rows that hang together in time.
+        high: Upper bound.
+        rows: Labelled rows with an interval.
+        width: Mean width of an interval, or mean size of a set.
+    """
+
+    value: float
+    low: float
+    high: float
+    rows: int
+    width: float
+
+
+def realised_coverage(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    declared: DeclaredProblem,
+    window: Window,
+    *,
+    confidence: float,
+    seed: int,
+) -> Coverage:
+    """Return the coverage of a window's rows whose truth is known by its end."""
+    problem = declared.problem
+    keys = {key: declared.contract.contract.column(key).sql_type for key in problem.keys}
+    lake.register(
+        connection, table_name(declared, "prediction_log"), name="log", columns=LOG_COLUMNS | keys
+    )
+    lake.register(connection, table_name(declared, "labels"), name="truths")
+    identity = ", ".join(quoted(name) for name in problem.identity)
+    truth = f"t.{quoted(problem.label.column)}"
+    held, width = f"{truth} BETWEEN l.low AND l.high", "l.high - l.low"
+    if problem.task != "regression":
+        # As texts: a class is written as JSON in the log, and as its own type among the labels.
+        inside = "list_transform((l.prediction_set::JSON)::JSON[], one -> one ->> '$')"
+        held, width = f"list_contains({inside}, {truth}::VARCHAR)", f"len({inside})"
+    told = "l.low IS NOT NULL" if problem.task == "regression" else "l.prediction_set IS NOT NULL"
+    found = connection.execute(
+        f"""
+        SELECT epoch_us(l.event_time) AS moment, ({held})::DOUBLE AS held,
+               ({width})::DOUBLE AS width
+        FROM log AS l JOIN {known_by("truths", window.end)} AS t USING ({identity})
+        WHERE {place(problem, window).where.replace("_date", "l._date")} AND {told}
+          AND l.event_time >= {literal(window.start)} AND l.event_time < {literal(window.end)}
+          AND l.variant IS DISTINCT FROM 'shadow' AND {truth} IS NOT NULL
+        ORDER BY l.event_time
+        """
+    ).fetchnumpy()
+    inside = np.asarray(found["held"], dtype=np.float64)
+    if not len(inside):
+        return Coverage(float("nan"), 0.0, 1.0, 0, float("nan"))
+    times = np.asarray(found["moment"], dtype=np.int64).astype("datetime64[us]")
+    blocks = Blocks.draw(times, seed=seed, series=inside)
+    low, high = blocks.interval(blocks.means(inside[:, None])[:, 0], confidence=confidence)
+    width_ = float(np.mean(found["width"]))
+    return Coverage(float(inside.mean()), low, high, len(inside), width_)
