@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import iter_modules
 
 from ml_assets.core.errors import nearest
@@ -51,7 +52,13 @@ def import_fault(path: str) -> str | None:
 
 
 def _inside(package: ModuleSpec, part: str) -> ModuleSpec | None:
-    return PathFinder.find_spec(f"{package.name}.{part}", package.submodule_search_locations or [])
+    places = list(package.submodule_search_locations or [])
+    found = PathFinder.find_spec(f"{package.name}.{part}", places)
+    if found is not None and found.origin is None:
+        # A folder without __init__.py would look for its parent among what is imported.
+        folders = [Path(place, part) for place in places]
+        found.submodule_search_locations = [str(one) for one in folders if one.is_dir()]
+    return found
 
 
 def _no_module(package: ModuleSpec, part: str) -> str | None:
