@@ -25,6 +25,7 @@ from ml_assets.core.change.rows import ComparedRows
 
 TRIED = 8  # units, the nearest ones
 CLEARLY = 0.3  # the image must be nearer than this share of what nothing having changed leaves
+BESIDE = 0.05  # nearer than this share, it need not be as near as usual
 BETTER = 0.5  # and than this share of what a mere shift leaves
 
 
@@ -108,7 +109,10 @@ def _is_image(column: Column, unit: Unit, part: FloatArray) -> bool:
     """Say whether the old values explain the new ones by the unit, and by nothing simpler."""
     image, plain = quantiles(unit.old(part)), quantiles(part)
     left = column.distance(image)
-    if not column.resembles(image) or left > CLEARLY * column.distance(plain):
+    away = column.distance(plain)
+    # Levels wander further than usual; beside a leap to another order of size that is nothing.
+    near = column.resembles(image) or left < BESIDE * away
+    if not near or left > CLEARLY * away:
         return False
     moved = column.distance(plain - np.median(plain) + np.median(column.before))
     return abs(unit.factor) == 1 or left < BETTER * moved
