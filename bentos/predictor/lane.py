@@ -1,7 +1,8 @@
 """All requests that wait are answered at once, in one pass.
 
 While a pass is computed, requests gather; the next pass takes all of them. There is no delay to
-wait for more: a request that comes alone is computed alone, at once.
+wait for more: a request that comes alone is computed alone, at once. Only while each turn of the
+event loop brings further ones does a pass wait for the next turn.
 
 A short pass is computed where its requests were read, in the event loop: two hand-overs between
 threads cost more than it does. Everything else is computed in a worker thread, and the event loop
@@ -23,6 +24,8 @@ Outcome = TypeVar("Outcome")
 Result = TypeVar("Result")
 # What the event loop may be kept from everything else.
 SHORT_SECONDS = 0.01
+# Turns of the event loop that may bring more requests before a pass begins: microseconds each.
+MOST_TURNS = 8
 
 
 class Unavailable(Exception):  # noqa: N818 - it is an answer, not a failure of the server
@@ -97,7 +100,7 @@ class Lane(Generic[Asked, Outcome]):
         self._inside += 1
         if not self._gathered:
             # What the sockets brought together is still to come in before that.
-            loop.call_soon(self._dispatch)
+            loop.call_soon(self._gather, loop, 0, MOST_TURNS)
         self._gathered.append(_Waiting(asked, size, future))
         return await future
 
@@ -130,6 +133,13 @@ class Lane(Generic[Asked, Outcome]):
         self._hand_over()
         self._queue.put(None)
         self._worker.join()
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, seen: int, turns: int) -> None:
+        """Let what has gathered be computed once a turn of the event loop has brought no more."""
+        if turns and len(self._gathered) > seen:
+            loop.call_soon(self._gather, loop, len(self._gathered), turns - 1)
+        else:
+            self._dispatch()
 
     def _dispatch(self) -> None:
         """Let what has gathered be computed, here or in the worker."""
