@@ -57,6 +57,7 @@ def logged(version, variant, hour, rows):
             "version": version,
             "variant": variant,
             "prediction": 1.0,
+            "raw_prediction": 1.0,
             "features": '{"load": 1.0}',
             "request_id": f"{hour}-{n}",
             "row": 0,
