@@ -53,12 +53,14 @@ def import_fault(path: str) -> str | None:
 
 def _inside(package: ModuleSpec, part: str) -> ModuleSpec | None:
     places = list(package.submodule_search_locations or [])
-    found = PathFinder.find_spec(f"{package.name}.{part}", places)
-    if found is not None and found.origin is None:
-        # A folder without __init__.py would look for its parent among what is imported.
-        folders = [Path(place, part) for place in places]
-        found.submodule_search_locations = [str(one) for one in folders if one.is_dir()]
-    return found
+    name = f"{package.name}.{part}"
+    try:
+        return PathFinder.find_spec(name, places)
+    except KeyError:
+        # A folder without __init__.py looks for its parent among the modules that are imported.
+        folder = ModuleSpec(name, None, is_package=True)
+        folder.submodule_search_locations = [str(Path(place, part)) for place in places]
+        return folder
 
 
 def _no_module(package: ModuleSpec, part: str) -> str | None:
