@@ -5,6 +5,7 @@ figures and, where a request was refused or failed, one line of log. Nobody outs
 failure than that it happened.
 """
 
+import asyncio
 import logging
 import math
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 COME_AGAIN = frozenset({503, 504})
 OTHER = "other"
 FAILED = "The server could not answer; its log says why."
+LIMIT_SECONDS = 60.0
 # The page needs its own style sheet and nothing else; a JSON answer needs nothing at all.
 SECURITY_HEADERS = (
     (b"cache-control", b"no-store"),
@@ -93,7 +95,7 @@ class Door:
             self._limit(scope, key)
             scope["state"] = {**scope.get("state", {}), "key": key}
             visit.key = key
-            await self._app(scope, receive, visit.send)
+            await self._in_time(visit, receive)
         except Unacceptable as refused:
             await _tell(visit, receive, refused.status, str(refused), refused.headers)
         except Exception as error:  # whatever it was, the caller gets an answer
@@ -102,6 +104,21 @@ class Door:
                 self._measures.log_errors.inc()
             if visit.status is None:
                 await _tell(visit, receive, 500, FAILED, {})
+
+    async def _in_time(self, visit: "_Visit", receive: Receive) -> None:
+        """Let the routes answer.
+
+        Raises:
+            Unacceptable: With 504 if they take too long.
+        """
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS) as limit:
+                await self._app(visit.scope, receive, visit.send)
+        except TimeoutError as error:
+            if limit.expired() and visit.status is None:
+                text = f"It took longer than {LIMIT_SECONDS:g} seconds. Try again later."
+                raise Unacceptable(504, text) from error
+            raise
 
     def _limit(self, scope: AsgiScope, key: ApiKey | None) -> None:
         """Refuse a caller that asks too often.

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
-from starlette.applications import Starlette
 
-from bentos.predictor.one_door import OneDoor
+from bentos.predictor.one_door import OneDoorService, routes
 from bentos.predictor.orphan import end_with_parent
 from bentos.predictor.settings import Settings
 
@@ -27,8 +26,6 @@ IMAGE = (
     .python_packages(Path(__file__).with_name("requirements.lock").read_text("utf-8"))
 )
 SWITCH_SECONDS = 0.001
-# The process that watches the worker imports this module too: it stays light without the routes.
-routes = Starlette()
 
 
 # How the process behaves; the benchmark's empty endpoint behaves the same.
@@ -39,15 +36,13 @@ BEHAVIOUR: dict[str, Any] = {
         {"name": "OMP_NUM_THREADS", "value": "1"},
         {"name": "BENTOML_DO_NOT_TRACK", "value": "True"},
     ],
-    "traffic": {"timeout": 60},  # how many may wait is the predictor's own affair
     "metrics": {"enabled": False},  # the built-in ones make a series of every path a stranger tries
     "logging": {"access": {"enabled": False}},  # the prediction log says it better
     "tracing": {"excluded_urls": ".*"},  # costs more than the rest of the request
 }
 
 
-@bentoml.service(name="predictor", image=IMAGE, **BEHAVIOUR)
-@bentoml.asgi_app(routes, path="/")
+@bentoml.service(name="predictor", image=IMAGE, service_class=OneDoorService, **BEHAVIOUR)
 class PredictorService:
     """Answers for one problem."""
 
@@ -83,8 +78,3 @@ class PredictorService:
     def __is_ready__(self) -> bool:
         return self.serving.loaded is not None and not self.serving.lane.closed
 
-
-# The decorator has made a Service of the class.
-PredictorService.add_asgi_middleware(  # pyrefly: ignore[missing-attribute]
-    OneDoor, routes=routes
-)

@@ -1,5 +1,6 @@
 """The door: keys, limits, names, traces, figures, and what nobody outside learns."""
 
+import asyncio
 import json
 import logging
 import stat
@@ -484,3 +485,22 @@ def test_a_server_does_not_start_in_the_open_without_a_key(tmp_path, host):
     store.create("shop", ["predict"])
     with pytest.raises(ServingError, match="There is no Bento"):
         guarded.start()
+
+
+# Time
+
+
+def test_a_request_that_takes_too_long_is_given_up(entrance, row, monkeypatch):
+    monkeypatch.setattr("bentos.predictor.door.LIMIT_SECONDS", 0.05)
+    monkeypatch.setattr(entrance.serving, "submit", lambda _: asyncio.sleep(30))
+    answer = predict(entrance, row)
+    assert answer.status_code == 504
+    assert "longer than 0.05 seconds" in answer.json()["error"]
+
+
+def test_a_timeout_of_something_else_is_a_failure(entrance, row, monkeypatch):
+    async def fail(_):
+        raise TimeoutError
+
+    monkeypatch.setattr(entrance.serving, "submit", fail)
+    assert predict(entrance, row).status_code == 500
