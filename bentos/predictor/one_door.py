@@ -34,6 +34,6 @@ class OneDoor:
 class OneDoorService(Service[Any]):
     """A BentoML service that is entered by one door."""
 
-    def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002 - as BentoML calls it
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Return the application that the worker serves."""
         return OneDoor(super().to_asgi(is_main), routes)

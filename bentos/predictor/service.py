@@ -77,4 +77,3 @@ class PredictorService:
 
     def __is_ready__(self) -> bool:
         return self.serving.loaded is not None and not self.serving.lane.closed
-

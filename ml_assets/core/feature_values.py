@@ -118,11 +118,15 @@ def _floats(column: np.ndarray) -> np.ndarray:
 
 def _texts(column: np.ndarray) -> np.ndarray:
     texts = np.empty(len(column), dtype=object)
-    # A value that is not itself is NaN: missing too.
-    texts[:] = [
-        value if type(value) is str else None if value is None or value != value else str(value)  # noqa: PLR0124
-        for value in column.tolist()
-    ]
+    values = column.tolist()
+    if set(map(type, values)) == {str}:
+        texts[:] = values
+    else:
+        # A value that is not itself is NaN: missing too.
+        texts[:] = [
+            value if type(value) is str else None if value is None or value != value else str(value)  # noqa: PLR0124
+            for value in values
+        ]
     return texts
 
 

@@ -11,9 +11,6 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from ml_assets.core.compiled import CompiledModel, compile_model
-from ml_assets.core.compiled.container import unpack
-from ml_assets.core.compiled.forest import Walk, read_forest
-from ml_assets.core.compiled.masks import Masks
 from ml_assets.core.compiled.proof import allowance, columns_of, difference
 from ml_assets.core.errors import DataError
 from ml_assets.core.training import predict
@@ -159,10 +156,10 @@ def test_infinite_numbers_are_refused_where_scikit_learn_refuses_them():
 
 
 def test_small_trees_are_masked_and_large_ones_walked():
-    used = {case.name: case.fitted()[1].estimator.leaves for case in TREES}
-    assert isinstance(used["boosted, 64 leaves"], Masks)
-    assert isinstance(used["boosted, large"], Walk)
-    assert isinstance(used["forest"], Walk)
+    used = {case.name: case.fitted()[1].masks for case in TREES}
+    assert used["boosted, 64 leaves"] is not None
+    assert used["boosted, large"] is None
+    assert used["forest"] is None
 
 
 @given(
@@ -189,11 +186,9 @@ def test_masks_walk_and_scikit_learn_agree_on_any_boosted_trees(seed, leaves, ro
     )
     expected = predict(model, pd.DataFrame(asked, columns=names), "regression").values
     assert bits(compiled.predict(asked).values) == bits(expected)
-    _, arrays = unpack(compiled.to_bytes())
-    forest = read_forest(arrays, width=4)
-    walk, masks = Walk(forest), Masks(forest)
-    by_walk = walk.values[walk.codes(asked) + walk.offsets]
-    assert np.array_equal(by_walk, masks.values[masks.codes(asked) + masks.offsets])
+    walk, masks = compiled.estimator.walk, compiled.masks
+    by_walk = walk.values[walk.codes(compiled.matrix(asked)) + walk.offsets]
+    assert np.array_equal(by_walk, masks.values[masks.codes(asked, ()) + masks.offsets])
 
 
 def test_texts_that_are_missing_are_none_or_nan():

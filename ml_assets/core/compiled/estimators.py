@@ -7,12 +7,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from ml_assets.core.compiled import layout
-from ml_assets.core.compiled.forest import Walk, read_forest
-from ml_assets.core.compiled.masks import Masks
-from ml_assets.core.compiled.preparation import array, check
+from ml_assets.core.compiled.checks import array, check
+from ml_assets.core.compiled.forest import Forest, Walk, read_forest
 from ml_assets.core.errors import DataError
 
-_MANY = 256  # rows from which a loop over trees is faster
+_CELLS = 1 << 15  # values in work at once: they should stay in the cache
 
 
 class Estimator(Protocol):
@@ -33,11 +32,32 @@ class Estimator(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Trees:
-    """Sums over trees, one tree after another as scikit-learn adds them."""
+class Leaves(Protocol):
+    """Leaves of all trees, by code.
 
-    leaves: Masks | Walk
+    Attributes:
+        offsets: The value of a leaf is ``values[code + offset of its tree]``; shape (trees,).
+        values: Shape (codes of all trees, outputs of one tree).
+    """
+
+    offsets: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """Sums over trees, one tree after another as scikit-learn adds them.
+
+    Attributes:
+        forest: The trees.
+        walk: Finds leaves in them.
+        start: Where sums begin.
+        divisor: What sums are divided by; None if they are not.
+        single: Whether trees see inputs rounded to 32 bits.
+    """
+
+    forest: Forest
+    walk: Walk
     start: np.ndarray
     divisor: float | None
     single: bool
@@ -49,34 +69,55 @@ class Trees:
 
     def outputs(self, matrix: np.ndarray, extra: Sequence[Sequence[Any]]) -> np.ndarray:
         """Return the sums, or their means, for every row."""
-        found = self.leaves.codes(_as_single(matrix) if self.single else matrix)
-        total = _few(self, found) if len(found) < _MANY else _many(self, found)
+        return self.sums(self.walk.codes(self.seen(matrix)), self.walk)
+
+    def seen(self, matrix: np.ndarray) -> np.ndarray:
+        """Return the matrix as the trees see it.
+
+        Raises:
+            DataError: If it holds a number that is too large for them.
+        """
+        return _as_single(matrix) if self.single else matrix
+
+    def sums(self, codes: np.ndarray, leaves: Leaves) -> np.ndarray:
+        """Return the sums, or their means, of the leaves that every row has reached.
+
+        Args:
+            codes: Shape (n, trees).
+            leaves: What the codes mean.
+        """
+        total = np.empty((len(codes), self.count))
+        rows = max(1, _CELLS // codes.shape[1])
+        for first in range(0, len(codes), rows):
+            part = slice(first, first + rows)
+            total[part] = self._added(codes[part].T + leaves.offsets[:, None], leaves.values)
         return total if self.divisor is None else total / self.divisor
 
+    def _added(self, places: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Add tree after tree.
 
-def _few(trees: Trees, codes: np.ndarray) -> np.ndarray:
-    """Add by a running sum, which keeps the order that a reduction does not promise."""
-    rows, outputs = len(codes), len(trees.start)
-    added = trees.leaves.values[codes + trees.leaves.offsets].reshape(rows, -1, outputs)
-    sums = np.empty((rows, added.shape[1] + 1, outputs))
-    sums[:, 0] = trees.start
-    sums[:, 1:] = added
-    return np.add.accumulate(sums, axis=1)[:, -1]
+        Args:
+            places: Of the leaves' values, shape (trees, n).
+            values: Of all leaves.
+        """
+        if values.shape[1] > 1:
+            added = values.take(places, axis=0)
+            added[0] += self.start
+            return _in_order(added)
+        added = values.ravel().take(places).reshape(-1, self.count, places.shape[1])
+        added[0] += self.start[:, None]
+        return _in_order(added).T
 
 
-def _many(trees: Trees, codes: np.ndarray) -> np.ndarray:
-    """Add tree after tree to all rows."""
-    outputs, values = len(trees.start), trees.leaves.values
-    by_tree = np.ascontiguousarray(codes.T)
-    if values.shape[1] > 1:
-        total = np.tile(trees.start, (len(codes), 1))
-        for offset, own in zip(trees.leaves.offsets.tolist(), by_tree, strict=True):
-            total += values[offset:].take(own, axis=0)
-        return total
-    single, sums = values[:, 0], np.repeat(trees.start[:, None], len(codes), axis=1)
-    for tree, (offset, own) in enumerate(zip(trees.leaves.offsets.tolist(), by_tree, strict=True)):
-        sums[tree % outputs] += single[offset:].take(own)
-    return np.ascontiguousarray(sums.T)
+def _in_order(terms: np.ndarray) -> np.ndarray:
+    """Return the sums over the first axis, each term added to the sum of those before it.
+
+    numpy adds neighbours in memory pairwise: that is another order. Along any other axis it adds
+    one after another, as its notes on ``numpy.sum`` say; and a running sum always does.
+    """
+    if terms[0].size == 1:
+        return np.add.accumulate(terms, axis=0)[-1]
+    return np.add.reduce(terms, axis=0)
 
 
 @dataclass(frozen=True)
@@ -202,7 +243,8 @@ def _trees(declared: layout.Trees, arrays: Mapping[str, np.ndarray], width: int)
     outputs, added = len(declared.start), forest.trees * forest.leaf.shape[1]
     check(outputs > 0 and added % outputs == 0, "the trees do not fit the outputs")
     return Trees(
-        Masks(forest) if Masks.fits(forest) else Walk(forest),
+        forest,
+        Walk(forest),
         np.array(declared.start, dtype=np.float64),
         float(forest.trees) if declared.average else None,
         declared.single,

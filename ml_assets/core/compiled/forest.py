@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml_assets.core.compiled.preparation import array, check
+from ml_assets.core.compiled.checks import array, check
 
 MOST_LEVELS = 4096
 _CELLS = 1 << 16  # walked at once; more would leave the cache

@@ -1,108 +1,168 @@
-"""Leaves of small trees found with bit masks instead of a walk.
+"""Leaves of small trees found with bit masks instead of a walk, straight from the inputs.
 
-In a tree whose leaves are numbered from the left, a node that is answered "greater" rules out all
-leaves of its left subtree. What remains of all leaves after every such node has ruled out its own,
-has the reached leaf as its lowest bit (QuickScorer: Lucchese et al., "QuickScorer: a Fast Algorithm
-to Rank Documents with Additive Ensembles of Regression Trees", SIGIR 2015).
-
-Here the nodes of one column are sorted by threshold. A value is greater than a prefix of them, so
-what they leave together is one row of a table made beforehand: a binary search finds the row, and
-the conjunction of the columns' rows leaves the answer for all trees at once. Columns with few
-thresholds, such as marks of categories, share a table of all their combinations.
+A binary search, or the look-up of a category, finds a row of each input's table
+(:mod:`ml_assets.core.compiled.input_tables`), and the conjunction of the rows leaves the answer for
+all trees at once. Inputs with few rows, such as categories, share a table of all combinations.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from ml_assets.core.compiled.forest import Forest
+from ml_assets.core.compiled.input_tables import InputTable, InputTables, input_tables
+from ml_assets.core.compiled.mask_tables import (
+    MOST_LEAVES,
+    all_leaves,
+    most_leaves,
+    values_by_code,
+)
+from ml_assets.core.compiled.preparation import Preparation, Texts
+from ml_assets.core.compiled.probe import Matrix
+from ml_assets.core.compiled.ranks import Ranks
 
-MOST_LEAVES = 64
 LARGEST_TABLE = 1 << 26  # bytes; beyond it, a walk
 _COMBINATIONS = 256  # rows of a shared table, at most
 _CHUNK = 1 << 18  # bytes of masks in work at once: they should stay in the cache
-_WORDS = ((8, np.uint8), (16, np.uint16), (32, np.uint32), (64, np.uint64))
 
 
-@dataclass(frozen=True)
-class _Column:
-    """How a column's value moves within a table: by its rank times ``stride`` rows."""
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Inputs that share a table.
 
-    number: int
-    steps: np.ndarray  # thresholds and then infinity, ascending
-    stride: int
+    Attributes:
+        start: Its first row among the rows of all tables.
+        members: The inputs' own tables, each with what one row of it is in the shared one.
+        refused: Whether a row is refused; None if none is.
+    """
+
+    start: int
+    members: tuple[tuple[InputTable, int], ...]
+    refused: np.ndarray | None
 
 
 class Masks:
     """Finds leaves by the conjunction of masks.
 
     Args:
-        forest: Verified trees that ``fits``.
+        forest: Verified trees of at most ``MOST_LEAVES`` leaves.
+        inputs: Tables of the inputs.
 
     Attributes:
         offsets: The value of a leaf is ``values[code + offset of its tree]``.
         values: Shape (codes of all trees, outputs of one tree).
     """
 
-    def __init__(self, forest: Forest) -> None:
-        first, count = _leaf_ranges(forest)
-        word = _word(int(count[forest.root[:-1]].max()))
-        self._groups: list[tuple[int, tuple[_Column, ...]]] = []
+    def __init__(self, forest: Forest, inputs: InputTables) -> None:
+        self._bound = inputs.bound
+        self._groups: list[_Group] = []
         tables: list[np.ndarray] = []
         rows = 0
-        for columns, table in _combined(_tables(forest, first, count, word)):
-            self._groups.append((rows, columns))
+        for members, table, refused in _combined(inputs.tables):
+            self._groups.append(_Group(rows, members, refused if refused.any() else None))
             tables.append(table)
             rows += len(table)
         self._table = np.concatenate(tables)
         self._lists = [
-            (start, [(c.number, c.steps.tolist(), c.stride, len(c.steps)) for c in columns])
-            for start, columns in self._groups
+            (group.start, [_as_lists(*member) for member in group.members], group.refused)
+            for group in self._groups
         ]
+        numbers = [table for table in inputs.tables if not table.source.of_texts]
+        self._ranks = Ranks(
+            [one.source.position for one in numbers], [one.steps for one in numbers]
+        )
         self._one = self._table.dtype.type(1)
         self.offsets = np.arange(forest.trees) * (MOST_LEAVES + 1)
-        self.values = _values_by_code(forest, first)
+        self.values = values_by_code(forest)
 
-    @staticmethod
-    def fits(forest: Forest) -> bool:
-        """Say whether the trees are small enough, and their tables too."""
-        leaves = np.add.reduceat(forest.is_leaf.astype(np.intp), forest.root[:-1])
-        inner = ~forest.is_leaf
-        if leaves.max() > MOST_LEAVES or not inner.any():
-            return False
-        pairs = np.column_stack([forest.feature[inner], forest.threshold[inner]])
-        asked = np.unique(pairs, axis=0)
-        rows = len(asked) + (2 + _COMBINATIONS) * len(np.unique(asked[:, 0]))
-        return rows * forest.trees * _word(int(leaves.max())).itemsize <= LARGEST_TABLE
+    @classmethod
+    def of(
+        cls,
+        forest: Forest,
+        preparation: Preparation,
+        matrix: Matrix,
+        *,
+        numeric: int,
+        categorical: int,
+    ) -> Self | None:
+        """Return the masks of a model, or None where trees or tables are too large or unknown.
 
-    def codes(self, matrix: np.ndarray) -> np.ndarray:
-        """Return the number of the leaf that each row reaches, from 1, shape (n, trees)."""
-        if len(matrix) > 1:
-            return self._many(matrix)
-        row = matrix[0].tolist()
+        Args:
+            forest: Verified trees.
+            preparation: What stands before them.
+            matrix: What they see of rows of inputs.
+            numeric: How many numeric inputs there are.
+            categorical: How many categorical ones.
+        """
+        if most_leaves(forest) > MOST_LEAVES or forest.is_leaf.all():
+            return None
+        if _rows(forest, preparation) * all_leaves(forest).nbytes > LARGEST_TABLE:
+            return None
+        inputs = input_tables(forest, preparation, matrix, numeric=numeric, categorical=categorical)
+        return None if inputs is None else cls(forest, inputs)
+
+    def codes(self, numbers: np.ndarray, texts: Texts) -> np.ndarray | None:
+        """Return the number of the leaf that each row reaches, from 1, shape (n, trees).
+
+        Returns:
+            None if there is a value that the tables are not for: refused, infinite or vast.
+        """
+        if len(numbers) == 1:
+            return self._one_row(numbers[0].tolist(), [column[0] for column in texts])
+        if (np.abs(numbers) > self._bound).any():
+            return None
+        ranks = iter(self._ranks.of(numbers))  # in the order of the tables
+        found = []
+        for group in self._groups:
+            place = np.zeros(len(numbers), dtype=np.intp)
+            for table, stride in group.members:
+                if table.source.of_texts:
+                    place += np.multiply(
+                        _rows_of_texts(table, texts[table.source.position]), stride
+                    )
+                else:
+                    place += next(ranks) * stride
+            if group.refused is not None and group.refused[place].any():
+                return None
+            found.append(place + group.start)
+        return self._conjunction(found)
+
+    def _one_row(self, numbers: Sequence[float], texts: Sequence[Any]) -> np.ndarray | None:
         places = []
-        for start, columns in self._lists:
-            place = start
-            for number, steps, stride, missing in columns:
-                value = row[number]
-                rank = bisect_left(steps, value) if value == value else missing  # noqa: PLR0124
+        bound = self._bound
+        for start, members, refused in self._lists:
+            place = 0
+            for position, steps, stride, missing, table in members:
+                if table is not None:
+                    (rank,) = _rows_of_texts(table, texts[position : position + 1])
+                else:
+                    value = numbers[position]
+                    if -bound <= value <= bound:
+                        rank = bisect_left(steps, value)
+                    elif value != value:  # noqa: PLR0124 - NaN
+                        rank = missing
+                    else:
+                        return None
                 place += rank * stride
-            places.append(place)
+            if refused is not None and refused[place]:
+                return None
+            places.append(place + start)
         left = np.bitwise_and.reduce(self._table[places], axis=0)
         # All bits up to the lowest one are counted.
         return np.bitwise_count(left ^ (left - self._one))[None, :]
 
-    def _many(self, matrix: np.ndarray) -> np.ndarray:
-        codes = np.empty((len(matrix), self._table.shape[1]), dtype=np.uint8)
-        places = [start + _ranks(columns, matrix) for start, columns in self._groups]
+    def _conjunction(self, places: Sequence[np.ndarray]) -> np.ndarray:
+        count = len(places[0])
+        codes = np.empty((count, self._table.shape[1]), dtype=np.uint8)
         rows = max(1, _CHUNK // (codes.shape[1] * self._table.itemsize))
-        left = np.empty((min(rows, len(matrix)), codes.shape[1]), self._table.dtype)
+        left = np.empty((min(rows, count), codes.shape[1]), self._table.dtype)
         more = np.empty_like(left)
-        for start in range(0, len(matrix), rows):
-            if len(matrix) - start < rows:
-                left, more = left[: len(matrix) - start], more[: len(matrix) - start]
+        for start in range(0, count, rows):
+            if count - start < rows:
+                left, more = left[: count - start], more[: count - start]
             part = slice(start, start + rows)
             self._table.take(places[0][part], axis=0, out=left, mode="clip")
             for place in places[1:]:
@@ -114,81 +174,48 @@ class Masks:
         return codes
 
 
-def _ranks(columns: tuple[_Column, ...], matrix: np.ndarray) -> np.ndarray:
-    """Return each row's place in a table; a search puts NaN behind infinity, where its row is."""
-    place = np.zeros(len(matrix), dtype=np.intp)
-    for column in columns:
-        place += column.stride * column.steps.searchsorted(matrix[:, column.number])
-    return place
-
-
-def _tables(
-    forest: Forest, first: np.ndarray, count: np.ndarray, word: np.dtype
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield each asked column with its thresholds and what is left after each rank of a value.
-
-    The last threshold is infinity. Row r is for values greater than r thresholds, and the row
-    behind the last is for missing ones.
-    """
-    tree = forest.tree_of_nodes()
-    inner = np.flatnonzero(~forest.is_leaf)
-    left = forest.child[inner]
-    one = word.type(1)
-    masks = ~(((one << count[left].astype(word)) - one) << first[left].astype(word))
-    for number in np.unique(forest.feature[inner]).tolist():
-        own = forest.feature[inner] == number
-        nodes, mask = inner[own], masks[own]
-        steps = np.unique(np.append(forest.threshold[nodes], np.inf))
-        table = np.full((len(steps) + 1, forest.trees), np.iinfo(word).max, dtype=word)
-        rank = np.searchsorted(steps, forest.threshold[nodes]) + 1
-        below = rank < len(steps)  # nothing is greater than infinity
-        np.bitwise_and.at(table, (rank[below], tree[nodes][below]), mask[below])
-        np.bitwise_and.accumulate(table[:-1], axis=0, out=table[:-1])
-        gone = forest.missing_right[nodes]
-        np.bitwise_and.at(table[-1], tree[nodes][gone], mask[gone])
-        yield number, steps, table
+def _rows(forest: Forest, preparation: Preparation) -> int:
+    """Return how many rows the tables have at most."""
+    inner = ~forest.is_leaf
+    pairs = np.column_stack([forest.feature[inner], forest.threshold[inner]])
+    asked = np.unique(pairs, axis=0)
+    categories = sum(2 + 2 * len(lookup.rows) for lookup in preparation.lookups)
+    return categories + len(asked) + (2 + _COMBINATIONS) * len(np.unique(asked[:, 0]))
 
 
 def _combined(
-    tables: Iterator[tuple[int, np.ndarray, np.ndarray]],
-) -> Iterator[tuple[tuple[_Column, ...], np.ndarray]]:
-    """Yield tables of neighbouring columns joined into one of all combinations, if it is small."""
-    columns: tuple[_Column, ...] = ()
-    joined = np.empty((0, 0))
-    for number, steps, table in tables:
-        if columns and len(joined) * len(table) <= _COMBINATIONS:
-            columns = (*columns, _Column(number, steps, len(joined)))
-            joined = (table[:, None] & joined[None]).reshape(-1, table.shape[1])
+    tables: Sequence[InputTable],
+) -> Iterator[tuple[tuple[tuple[InputTable, int], ...], np.ndarray, np.ndarray]]:
+    """Yield neighbouring inputs with the table of all combinations, and what of it is refused."""
+    members: tuple[tuple[InputTable, int], ...] = ()
+    rows, refused = np.empty((0, 0)), np.empty(0, dtype=bool)
+    for table in tables:
+        if members and len(rows) * len(table.rows) <= _COMBINATIONS:
+            members = (*members, (table, len(rows)))
+            rows = (table.rows[:, None] & rows[None]).reshape(-1, table.rows.shape[1])
+            refused = (table.refused[:, None] | refused[None]).ravel()
             continue
-        if columns:
-            yield columns, joined
-        columns, joined = (_Column(number, steps, 1),), table
-    yield columns, joined
+        if members:
+            yield members, rows, refused
+        members, rows, refused = ((table, 1),), table.rows, table.refused
+    yield members, rows, refused
 
 
-def _word(leaves: int) -> np.dtype:
-    return np.dtype(next(word for most, word in _WORDS if leaves <= most))
+def _as_lists(
+    table: InputTable, stride: int
+) -> tuple[int, list[float], int, int, InputTable | None]:
+    """Return what a single row is looked up by: position, steps, stride, row of missing values."""
+    of_texts = table if table.source.of_texts else None
+    return table.source.position, table.steps.tolist(), stride, len(table.steps), of_texts
 
 
-def _leaf_ranges(forest: Forest) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first leaf below each node, numbered from the left, and their number."""
-    count = forest.is_leaf.astype(np.intp)
-    for nodes in reversed(forest.level):
-        inner = nodes[~forest.is_leaf[nodes]]
-        left = forest.child[inner]
-        count[inner] = count[left] + count[left + 1]
-    first = np.zeros(len(count), dtype=np.intp)
-    for nodes in forest.level:
-        inner = nodes[~forest.is_leaf[nodes]]
-        left = forest.child[inner]
-        first[left] = first[inner]
-        first[left + 1] = first[inner] + count[left]
-    return first, count
-
-
-def _values_by_code(forest: Forest, first: np.ndarray) -> np.ndarray:
-    """Return leaves' values by tree and number from the left, counted from 1."""
-    values = np.zeros((forest.trees * (MOST_LEAVES + 1), forest.leaf.shape[1]))
-    leaves = np.flatnonzero(forest.is_leaf)
-    values[forest.tree_of_nodes()[leaves] * (MOST_LEAVES + 1) + first[leaves] + 1] = forest.leaf
-    return values
+def _rows_of_texts(table: InputTable, values: Sequence[Any]) -> list[int]:
+    rows: list[Any] = list(map(table.keys.get, values))
+    if None in rows:
+        unknown, missing = len(table.keys), len(table.keys) + 1
+        # A frame marks missing texts by None or by NaN.
+        rows = [
+            table.keys.get(value, unknown) if isinstance(value, str) else missing
+            for value in values
+        ]
+    return rows

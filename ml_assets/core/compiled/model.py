@@ -7,9 +7,11 @@ from typing import Any, Self
 import numpy as np
 
 from ml_assets.core.compiled import estimators, layout, preparation
+from ml_assets.core.compiled.checks import check
 from ml_assets.core.compiled.container import pack, unpack
 from ml_assets.core.compiled.links import LINKS
-from ml_assets.core.compiled.preparation import Texts, check
+from ml_assets.core.compiled.masks import Masks
+from ml_assets.core.compiled.preparation import Texts
 from ml_assets.core.errors import DataError
 
 _KINDS = ({bool}, {int}, {float}, {str})
@@ -63,6 +65,7 @@ class CompiledModel:
             extra=len(header.extra),
             classes=self.classes,
         )
+        self.masks = self._straight()
         _check_ends(header, self.estimator.count)
         self._labels = np.array(header.classes)
         self._link = LINKS[header.link]
@@ -130,8 +133,7 @@ class CompiledModel:
             return self._empty()
         # Sums of vast numbers overflow quietly in scikit-learn's C code, and here.
         with np.errstate(over="ignore", invalid="ignore"):
-            matrix = self.matrix(numbers, texts)
-            outputs = self.estimator.outputs(matrix, extra)
+            outputs = self._outputs(numbers, texts, extra)
             linked = self._link(outputs)
             if not self.classes:
                 return Answer(self._value(linked[:, 0]), None, ())
@@ -153,6 +155,29 @@ class CompiledModel:
             int(column): np.unique(threshold[asked & (feature == column)])
             for column in np.unique(feature[asked])
         }
+
+    def _straight(self) -> Masks | None:
+        """Return what leads from the inputs to the trees' leaves without a matrix, if it exists."""
+        if not isinstance(self.estimator, estimators.Trees) or self._preparation is None:
+            return None
+        trees = self.estimator
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Masks.of(
+                trees.forest,
+                self._preparation,
+                lambda numbers, texts: trees.seen(self.matrix(numbers, texts)),
+                numeric=len(self._header.numeric),
+                categorical=len(self._header.categorical),
+            )
+
+    def _outputs(
+        self, numbers: np.ndarray, texts: Texts, extra: Sequence[Sequence[Any]]
+    ) -> np.ndarray:
+        if self.masks is not None and isinstance(self.estimator, estimators.Trees):
+            codes = self.masks.codes(numbers, texts)
+            if codes is not None:
+                return self.estimator.sums(codes, self.masks)
+        return self.estimator.outputs(self.matrix(numbers, texts), extra)
 
     def _value(self, value: np.ndarray) -> np.ndarray:
         target = self._header.target
