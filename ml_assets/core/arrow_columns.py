@@ -76,6 +76,18 @@ def floats(numbers: np.ndarray) -> pa.Array:
     return _floats(numbers).array(pa.float64(), len(numbers))
 
 
+def values_in(column: pa.ChunkedArray, kind: type[np.generic]) -> list[np.ndarray]:
+    """Return what lies in memory of a column of numbers or times, one array a chunk.
+
+    Anything may lie where a value is missing.
+    """
+    return [
+        np.frombuffer(chunk.buffers()[1], dtype=kind)[chunk.offset : chunk.offset + len(chunk)]
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+
+
 def microseconds(moment: datetime) -> int:
     """Return the microseconds from 1970 to a moment with a time zone, exactly.
 
@@ -137,9 +149,12 @@ def _times(values: Sequence[datetime | None]) -> Encoded:
 
 
 def _strings(values: Sequence[str | None]) -> Encoded:
-    given = _given(values)
-    texts = [value or "" for value in values]
-    whole = "".join(texts)
+    given, texts = None, values
+    try:
+        whole = "".join(texts)  # pyrefly: ignore[bad-argument-type]
+    except TypeError:  # one is missing
+        given, texts = _given(values), [value or "" for value in values]
+        whole = "".join(texts)
     if whole.isascii():
         content, lengths = whole.encode("ascii"), map(len, texts)
     else:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml_assets.core.arrow_columns import values_in
 from ml_assets.core.contract import Column, Kind
 from ml_assets.core.request_rows import FLOATS, INTEGERS, Fault
 
 _WIDEST: Mapping[Kind, tuple[float, float]] = {"integer": INTEGERS, "float": FLOATS}
+_IN_MEMORY: Mapping[Kind, type[np.generic]] = {"integer": np.int64, "float": np.float64}
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,9 @@ class Rule:
             return self.holds(found.to_pylist())
         if self.low is None and self.high is None:
             return True
+        if self.kind in _IN_MEMORY and not column.null_count:
+            parts = values_in(column, _IN_MEMORY[self.kind])
+            return self.holds([end for part in parts for end in (part.min(), part.max())])
         ends = pc.min_max(column)  # pyrefly: ignore[missing-attribute]
         return self.holds([ends["min"].as_py(), ends["max"].as_py()])
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml_assets.core.arrow_columns import encode, microseconds, schema_of
+from ml_assets.core.arrow_columns import encode, microseconds, schema_of, values_in
 from ml_assets.core.contract import Kind
 from ml_assets.core.request_rows import EVENT_TIME, TIMES
 from ml_assets.core.request_rules import Rule
@@ -114,15 +114,6 @@ class SoundTables:
             return False
         names = list(dict.fromkeys((*self._keys, EVENT_TIME)))
         return table.select(names).group_by(names).aggregate([]).num_rows == table.num_rows
-
-
-def values_in(column: pa.ChunkedArray, kind: type[np.generic]) -> list[np.ndarray]:
-    """Return what lies in memory of a column of numbers or times, one array a chunk."""
-    return [
-        np.frombuffer(chunk.buffers()[1], dtype=kind)[chunk.offset : chunk.offset + len(chunk)]
-        for chunk in column.chunks
-        if len(chunk)
-    ]
 
 
 def _has_nan(column: pa.ChunkedArray) -> bool:
