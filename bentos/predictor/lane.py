@@ -47,8 +47,8 @@ class Lane(Generic[Asked, Outcome]):
             raises fails all requests of the pass.
         capacity: Requests that may wait or be computed; more are turned away.
         pass_size: Size that the requests of one pass may have together; a single one may exceed it.
-        short_size: Size up to which a pass is computed in the event loop, as long as passes of that
-            size turn out to be short.
+        short_size: Size up to which a pass may be computed in the event loop, as long as passes of
+            its size turn out to be short.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Lane(Generic[Asked, Outcome]):
         self._answer = answer
         self._capacity = capacity
         self._pass_size = pass_size
-        self._short_size = short_size
-        self._short = True
+        self._may_be_short = short_size
+        self._short_size = short_size  # passes of that size have turned out to be short
         # Held by whoever computes; the event loop never waits for it.
         self._turn = threading.Lock()
         self._gathered: list[_Waiting[Asked, Outcome]] = []
@@ -145,9 +145,8 @@ class Lane(Generic[Asked, Outcome]):
         """Let what has gathered be computed, here or in the worker."""
         size = sum(waiting.size for waiting in self._gathered)
         alone = self._inside == len(self._gathered)
-        if not (alone and self._short and size <= self._short_size) or not self._turn.acquire(
-            blocking=False
-        ):
+        here = alone and size <= self._short_size
+        if not (here and self._turn.acquire(blocking=False)):
             self._hand_over()
             return
         taken, self._gathered = self._gathered, []
@@ -205,8 +204,11 @@ class Lane(Generic[Asked, Outcome]):
                 outcomes = self._answer([waiting.asked for waiting in wanted])
         except Exception as error:
             outcomes = error
-        if sum(waiting.size for waiting in taken) <= self._short_size:
-            self._short = perf_counter() - began <= SHORT_SECONDS
+        size = sum(waiting.size for waiting in taken)
+        if perf_counter() - began > SHORT_SECONDS:
+            self._short_size = min(self._short_size, size // 2)
+        else:
+            self._short_size = max(self._short_size, min(size, self._may_be_short))
         return wanted, outcomes
 
     def _deliver(

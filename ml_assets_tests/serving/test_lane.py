@@ -191,6 +191,20 @@ def test_passes_that_turn_out_long_leave_the_event_loop():
     assert second is not first
 
 
+def test_passes_that_turn_out_short_come_back_to_the_event_loop():
+    answer = Threads(3 * SHORT_SECONDS)
+    lane = Lane(answer, capacity=9, pass_size=10, short_size=5)
+
+    async def run():
+        await lane.ask("a", size=4)
+        answer.seconds = 0.0
+        threads = [await lane.ask(name, size=size) for name, size in (("b", 2), ("c", 3), ("d", 3))]
+        return [thread is threading.current_thread() for thread in threads]
+
+    assert asyncio.run(run()) == [True, False, True]
+    lane.close()
+
+
 def test_an_error_in_the_event_loop_fails_its_pass_and_no_other(short):
     async def run():
         with pytest.raises(ValueError, match="bad"):
