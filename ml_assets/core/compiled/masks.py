@@ -119,12 +119,13 @@ class Masks:
         for group in self._groups:
             place = np.zeros(len(numbers), dtype=np.intp)
             for table, stride in group.members:
-                if table.source.of_texts:
-                    place += np.multiply(
-                        _rows_of_texts(table, texts[table.source.position]), stride
-                    )
-                else:
-                    place += next(ranks) * stride
+                source = table.source
+                own = (
+                    _rows_of_texts(table, texts[source.position])
+                    if source.of_texts
+                    else next(ranks)
+                )
+                place += own * stride
             if group.refused is not None and group.refused[place].any():
                 return None
             found.append(place + group.start)
@@ -137,7 +138,7 @@ class Masks:
             place = 0
             for position, steps, stride, missing, table in members:
                 if table is not None:
-                    (rank,) = _rows_of_texts(table, texts[position : position + 1])
+                    rank = _row_of_text(table, texts[position])
                 else:
                     value = numbers[position]
                     if -bound <= value <= bound:
@@ -209,13 +210,14 @@ def _as_lists(
     return table.source.position, table.steps.tolist(), stride, len(table.steps), of_texts
 
 
-def _rows_of_texts(table: InputTable, values: Sequence[Any]) -> list[int]:
-    rows: list[Any] = list(map(table.keys.get, values))
-    if None in rows:
-        unknown, missing = len(table.keys), len(table.keys) + 1
-        # A frame marks missing texts by None or by NaN.
-        rows = [
-            table.keys.get(value, unknown) if isinstance(value, str) else missing
-            for value in values
-        ]
-    return rows
+def _row_of_text(table: InputTable, value: Any) -> int:  # noqa: ANN401
+    # A frame marks a missing text by None or by NaN.
+    other = len(table.keys) + (not isinstance(value, str))
+    return table.keys.get(value, other)
+
+
+def _rows_of_texts(table: InputTable, values: Sequence[Any]) -> np.ndarray:
+    try:
+        return np.fromiter(map(table.keys.get, values), dtype=np.intp, count=len(values))
+    except TypeError:  # at least one is no known category
+        return np.array([_row_of_text(table, value) for value in values], dtype=np.intp)
