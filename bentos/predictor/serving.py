@@ -30,7 +30,7 @@ CAPACITY = 1024
 # Bytes of the bodies of one pass: what is small shares a pass, and nothing waits for many others.
 PASS_BYTES = 1 << 20
 # Bytes of the bodies of a pass that the event loop may compute itself: about a thousand rows.
-SHORT_BYTES = 1 << 18
+SHORT_BYTES = 5 << 16
 Files = Mapping[str, bytes]
 
 
