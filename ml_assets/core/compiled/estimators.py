@@ -86,6 +86,11 @@ class Trees:
             codes: Shape (n, trees).
             leaves: What the codes mean.
         """
+        if len(codes) == 1:
+            added = leaves.values[codes[0] + leaves.offsets].reshape(-1, self.count)
+            added[0] += self.start
+            total = _in_order(added)[None]
+            return total if self.divisor is None else total / self.divisor
         total = np.empty((len(codes), self.count))
         rows = max(1, _CELLS // codes.shape[1])
         for first in range(0, len(codes), rows):
@@ -116,7 +121,7 @@ def _in_order(terms: np.ndarray) -> np.ndarray:
     one after another, as its notes on ``numpy.sum`` say; and a running sum always does.
     """
     if terms[0].size == 1:
-        return np.add.accumulate(terms, axis=0)[-1]
+        return np.add.accumulate(terms.ravel())[-1:].reshape(terms.shape[1:])
     return np.add.reduce(terms, axis=0)
 
 
