@@ -149,9 +149,10 @@ def _times(values: Sequence[datetime | None]) -> Encoded:
 
 
 def _strings(values: Sequence[str | None]) -> Encoded:
-    given, texts = None, values
+    given: np.ndarray | None = None
+    texts: Sequence[Any] = values
     try:
-        whole = "".join(texts)  # pyrefly: ignore[bad-argument-type]
+        whole = "".join(texts)
     except TypeError:  # one is missing
         given, texts = _given(values), [value or "" for value in values]
         whole = "".join(texts)
