@@ -18,7 +18,7 @@ from ml_assets.components.loading import declared_problem
 from ml_assets.core.feature_rows import run_features
 from ml_assets.core.feature_views import ALL_LABELS, ALL_ROWS, show
 from ml_assets.core.metrics import FloatArray
-from ml_assets.core.rehearsal.fits import QUICK, Fits
+from ml_assets.core.rehearsal.fits import Fidelity, Fits
 from ml_assets.core.rehearsal.live import World
 from ml_assets.core.rehearsal.past import Past
 from ml_assets.core.rehearsal.service import Service
@@ -34,6 +34,7 @@ ONSET = SERVES + QUIET
 END = ONSET + CHANGED
 GARBAGE = (-999.0, 9999.0)  # what the contract rejects of the plant's readings
 CHANGES = tuple(name for name, scenario in SCENARIOS.items() if scenario.parameter is not None)
+QUICK = Fidelity(rows=3000, trees=40)
 
 
 @dataclass(frozen=True, eq=False)

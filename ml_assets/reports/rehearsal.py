@@ -101,7 +101,7 @@ def _method(rehearsal: Rehearsal) -> str:
     if fidelity.rows is not None:
         parts.append(f"each model is fitted on {fidelity.rows:,} rows at most, spread evenly")
     if fidelity.trees is not None:
-        parts.append(f"boosted ensembles have {fidelity.trees} trees at most, each learning more")
+        parts.append(f"ensembles have {fidelity.trees} trees at most, boosted ones learn more each")
     light = f"To be fast, {' and '.join(parts)}. " if parts else "Models are made as in life. "
     return (
         f"{light}Each policy sees at every moment what was known then, through the functions that "

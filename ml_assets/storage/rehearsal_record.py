@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from ml_assets.core.problem import Problem
-from ml_assets.core.rehearsal.fits import QUICK, Fidelity
+from ml_assets.core.rehearsal.fits import Fidelity
 from ml_assets.core.rehearsal.live import Course, Decided, Retrained
 from ml_assets.core.rehearsal.policies import NAMES, compared_policies
 from ml_assets.core.rehearsal.rehearse import Rehearsal, rehearse
@@ -32,7 +32,7 @@ def rehearse_problem(
     regular: Sequence[datetime] = (),
     seed: int,
     change: datetime | None = None,
-    fidelity: Fidelity = QUICK,
+    fidelity: Fidelity | None = None,
     jobs: int = 2,
 ) -> Rehearsal:
     """Rehearse some partitions of a problem; the workspace is read and never written.
@@ -46,7 +46,7 @@ def rehearse_problem(
         regular: Moments at which the declared ``retraining.cron`` is due.
         seed: Of models, resamples and the audit.
         change: When the world changed, if that is known.
-        fidelity: How closely models resemble the real ones.
+        fidelity: How closely models resemble the real ones; by default what can be afforded.
         jobs: Processes at once.
     """
     problem = declared.problem

@@ -1,6 +1,6 @@
 """What is said of each policy after a rehearsal, and which one is picked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,6 +13,7 @@ from ml_assets.core.errors import DataError
 from ml_assets.core.histograms import EPOCH
 from ml_assets.core.metrics import loss_value
 from ml_assets.core.rehearsal.live import Course
+from ml_assets.core.rehearsal.policies import ALWAYS
 from ml_assets.core.rehearsal.rehearse import Rehearsal
 
 FloatArray = npt.NDArray[np.float64]
@@ -74,7 +75,7 @@ class PolicyComparison:
         oracle: What regret is measured against: ``told``, who knew of the change and learned from
             it at every partition, or ``hindsight``, the best compared policy in each window.
         oracle_loss: Its loss.
-        picked: The policy with the least total of loss and cost.
+        picked: The policy with the least total of loss and cost, of those that can be declared.
         series: Mean loss by window and policy, with ``starts``.
         starts: Start of each window.
     """
@@ -141,13 +142,19 @@ def compare_policies(rehearsal: Rehearsal, *, confidence: float = 0.95) -> Polic
         figures=tuple(figures),
         oracle=oracle,
         oracle_loss=float(loss_value(metric, usual)),
-        picked=min(figures, key=lambda one: one.total).policy,
+        picked=_picked(figures),
         series={
             course.policy: loss_value(metric, means[:, number])
             for number, course in enumerate(rehearsal.courses)
         },
         starts=tuple(EPOCH + timedelta(microseconds=int(start)) for start in starts),
     )
+
+
+def _picked(figures: Sequence[PolicyFigures]) -> str:
+    # Nobody can declare that no gate is asked; the row stays, to show what the gates cost.
+    declarable = [one for one in figures if one.policy != ALWAYS]
+    return min(declarable or figures, key=lambda one: one.total).policy
 
 
 def _estimate(blocks: Blocks, value: float, drawn: FloatArray, confidence: float) -> Estimate:

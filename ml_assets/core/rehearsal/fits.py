@@ -3,15 +3,21 @@
 import json
 from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 
+from ml_assets.core.rehearsal.past import PLACE
 from ml_assets.core.side_by_side import Clock
 from ml_assets.core.training import Configuration, fit
 from ml_assets.core.training_set import TrainingSet
+
+
+ROWS_IN_ALL = 3_000_000  # that one model a cutoff may learn from in a rehearsal, in all
+FEWEST_ROWS, TREES, BINS = 3000, 100, 64
+MOST_RATE = 0.3
 
 
 @dataclass(frozen=True)
@@ -20,36 +26,47 @@ class Fidelity:
 
     Attributes:
         rows: Rows a model is fitted on, at most, spread evenly over its history; None for all.
-        trees: Trees of a boosted ensemble, at most, each learning so much more; None for all.
+        trees: Trees of an ensemble, at most; boosted ones learn so much more each. None for all.
+        bins: Bins of a feature of a histogram-based ensemble, at most; None for as many as
+            declared.
     """
 
     rows: int | None = None
     trees: int | None = None
+    bins: int | None = None
+
+    @classmethod
+    def affordable(cls, cutoffs: int) -> Self:
+        """Return what a rehearsal of so many cutoffs can afford: the fewer, the closer.
+
+        Example:
+            >>> Fidelity.affordable(365).rows, Fidelity.affordable(24).rows
+            (8219, 125000)
+        """
+        return cls(max(FEWEST_ROWS, ROWS_IN_ALL // max(cutoffs, 1)), TREES, BINS)
 
     def lightened(self, configuration: Configuration) -> Configuration:
-        """Return a configuration with no more trees than allowed."""
+        """Return a configuration with no more trees and bins than allowed."""
         params = dict(configuration.params)
-        trees, rate = params.get("max_iter"), params.get("learning_rate", 0.1)
-        boosts = "GradientBoosting" in configuration.estimator
-        if self.trees is None or not boosts or (trees or 100) <= self.trees:
-            return configuration
-        rate = min(MOST_RATE, rate * (trees or 100) / self.trees)
-        return replace(
-            configuration, params={**params, "max_iter": self.trees, "learning_rate": rate}
-        )
+        name = configuration.estimator.rpartition(".")[2]
+        if self.trees is not None:
+            if "GradientBoosting" in name:
+                _with_fewer_rounds(params, "max_iter" if "Hist" in name else "n_estimators", self)
+            elif ("Forest" in name or "ExtraTrees" in name) and _count(params) > self.trees:
+                params["n_estimators"] = self.trees
+        if self.bins is not None and "HistGradientBoosting" in name:
+            params["max_bins"] = min(self.bins, params.get("max_bins", 255))
+        return replace(configuration, params=params)
 
     def thinned(self, rows: TrainingSet) -> TrainingSet:
-        """Return every k-th row, counted from the newest, so that no more than allowed are left."""
-        if self.rows is None or len(rows.frame) <= self.rows:
+        """Return as many rows as are allowed, spread evenly, the newest among them."""
+        count = len(rows.frame)
+        if self.rows is None or count <= self.rows:
             return rows
-        step = -(-len(rows.frame) // self.rows)
-        kept = np.arange(len(rows.frame) - 1, -1, -step)[::-1]
-        return rows.rows(kept)
+        return rows.rows(np.arange(1, self.rows + 1) * count // self.rows - 1)
 
 
-MOST_RATE = 0.3
 EXACT = Fidelity()
-QUICK = Fidelity(rows=3000, trees=40)
 
 
 @dataclass(frozen=True)
@@ -86,7 +103,8 @@ class Fits:
             recent = rows.frame["event_time"] >= rows.cutoff - configuration.window
             rows = rows.rows(np.flatnonzero(recent.to_numpy()))
         rows = self.fidelity.thinned(rows)
-        lightened = self.fidelity.lightened(configuration)
+        # The rows are chosen: neither window nor cutoff says any more of what is made.
+        lightened = replace(self.fidelity.lightened(configuration), window=None)
         name = _name(lightened, rows, seed)
         fitted = self.shelf.get(name)
         if fitted is None:
@@ -99,18 +117,26 @@ class Fits:
 
 
 def _name(configuration: Configuration, rows: TrainingSet, seed: int) -> str:
-    """Name a model by what it is made from: of one past, a cutoff and its rows say which."""
-    times = rows.frame["event_time"]
+    """Name a model by what it is made from: the rows of the past, with their labels.
+
+    A fold of one cutoff often learned what another cutoff learns from.
+    """
     made_from = {
         "configuration": {**configuration.to_json(), "name": ""},
-        "rows": len(times),
-        "first": str(times.min()),
-        "last": str(times.max()),
-        "cutoff": _utc(rows.cutoff),
         "seed": seed,
     }
-    return sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+    name = sha256(json.dumps(made_from, sort_keys=True).encode())
+    name.update(rows.frame[PLACE].to_numpy().tobytes())
+    name.update(pd.util.hash_array(rows.labels).tobytes())
+    return name.hexdigest()
 
 
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
+def _with_fewer_rounds(params: dict[str, Any], rounds: str, fidelity: Fidelity) -> None:
+    declared, allowed = params.get(rounds, 100), fidelity.trees
+    if allowed is not None and declared > allowed:
+        rate = params.get("learning_rate", 0.1) * declared / allowed
+        params |= {rounds: allowed, "learning_rate": min(MOST_RATE, rate)}
+
+
+def _count(params: dict[str, Any]) -> int:
+    return params.get("n_estimators", 100)

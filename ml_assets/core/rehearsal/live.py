@@ -269,5 +269,6 @@ class _Life:
 
     def _close(self, now: datetime) -> None:
         if self.policy.watches:
-            self.episodes += self.service.episodes(now)
-            self.windows += len(self.service.verdicts(now))
+            verdicts, episodes = self.service.ended(now)
+            self.episodes += episodes
+            self.windows += len(verdicts)

@@ -12,6 +12,7 @@ from ml_assets.core.window import Window
 
 Positions = npt.NDArray[np.intp]
 Moments = npt.NDArray[np.datetime64]
+PLACE = "_place"  # column of training rows: where each lies in the past
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +69,16 @@ class Past:
         return found
 
     def known_by(self, cutoff: datetime, since: datetime | None = None) -> TrainingSet:
-        """Return the training set of a cutoff, as live operation would have read it."""
+        """Return the training set of a cutoff, as live operation would have read it.
+
+        Its frame has a further column, ``PLACE``.
+        """
         first = 0 if since is None else int(np.searchsorted(self.times, _plain(since)))
         rows, labels, known_at = self.labels_known(slice(first, len(self.frame)), cutoff)
         frame = self.frame.iloc[rows].reset_index(drop=True)
         frame["label_known_at"] = pd.Series(known_at).dt.tz_localize("UTC").dt.as_unit("us")
         frame[self.target] = labels
+        frame[PLACE] = rows
         return TrainingSet(frame, self.target, self.numeric, self.categorical, cutoff)
 
 

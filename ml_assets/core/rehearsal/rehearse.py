@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 
 from ml_assets.core.errors import DataError
 from ml_assets.core.problem import Problem
-from ml_assets.core.rehearsal.fits import QUICK, Fidelity, Fits, Fitted
+from ml_assets.core.rehearsal.fits import Fidelity, Fits, Fitted
 from ml_assets.core.rehearsal.live import Course, World, live_through
 from ml_assets.core.rehearsal.oracle import ORACLE, oracle_course
 from ml_assets.core.rehearsal.past import Past
@@ -62,7 +62,7 @@ def rehearse(
     steps: Sequence[Window],
     seed: int,
     change: datetime | None = None,
-    fidelity: Fidelity = QUICK,
+    fidelity: Fidelity | None = None,
     shelf: Shelf | None = None,
     jobs: int = 1,
     clock: Clock = time.process_time,
@@ -76,7 +76,7 @@ def rehearse(
         steps: Partitions to live through, in order.
         seed: Of models, resamples and the audit.
         change: When the world changed, if that is known; an oracle is told of it.
-        fidelity: How closely models resemble the real ones.
+        fidelity: How closely models resemble the real ones; by default what can be afforded.
         shelf: Where fitted models lie; processes can only share one that is on disk.
         jobs: Processes at once.
         clock: Tells the time in seconds.
@@ -89,7 +89,8 @@ def rehearse(
         message = f"{problem.name!r} has no row in the partitions to rehearse. Name others."
         raise DataError(message)
     models: Shelf = {} if shelf is None else shelf
-    setting = _Setting(problem, past, tuple(steps), models, fidelity, seed, clock)
+    light = Fidelity.affordable(len(steps)) if fidelity is None else fidelity
+    setting = _Setting(problem, past, tuple(steps), models, light, seed, clock)
     pieces = _pieces(policies, len(steps), change=change, jobs=jobs)
     lived = Parallel(n_jobs=min(jobs, len(pieces)))(
         delayed(_lived)(setting, piece) for piece in pieces
@@ -103,7 +104,7 @@ def rehearse(
         oracle=courses.get(ORACLE),
         first=lived[0][1],
         change=change,
-        fidelity=fidelity,
+        fidelity=light,
         seed=seed,
     )
 

@@ -6,7 +6,7 @@ serve the same version share it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,16 @@ class Service:
 
     def episodes(self, now: datetime) -> list[Episode]:
         """Return the episodes of drift that are known at a moment."""
-        return episodes_of(self.verdicts(now), problem=self.problem.name, version=self.version.name)
+        return self._episodes(self.verdicts(now))
+
+    def ended(self, retired: datetime) -> tuple[tuple[VerdictRow, ...], list[Episode]]:
+        """Return all verdicts and episodes of a version that answered up to a moment.
+
+        The window it retired in is judged as well, when it is over, by the rows it answered: a
+        version may serve for no longer than a window.
+        """
+        rows = (*self.verdicts(retired), *self._cut_short(retired))
+        return rows, self._episodes(rows)
 
     def verdicts(self, now: datetime) -> tuple[VerdictRow, ...]:
         """Return the verdict on each window that is over, as labels known at ``now`` make it.
@@ -173,11 +182,28 @@ class Service:
         for verdict in decide_each(reference, seen, monitoring, since=since):
             self._verdicts[verdict.window_start] = VerdictRow.of(verdict)
 
+    def _episodes(self, rows: Sequence[VerdictRow]) -> list[Episode]:
+        return episodes_of(rows, problem=self.problem.name, version=self.version.name)
+
+    def _cut_short(self, retired: datetime) -> list[VerdictRow]:
+        """Judge the window that a version retired in, with the labels that its end knows."""
+        monitoring, reference = self.problem.monitoring, self.version.reference
+        length = reference.window
+        start = _aligned(retired, length)
+        begins, windows = max(_aligned(self.since, length), start - history(reference, monitoring)), []
+        while begins < retired:
+            begun, ends = max(begins, self.since), min(begins + length, retired)
+            if len(frame := self.seen(begun, ends, start + length)):
+                windows.append(WindowCounts.of(frame, reference.bins, start=begins))
+            begins += length
+        if not windows or windows[-1].start != start:
+            return []
+        return [VerdictRow.of(one) for one in decide_each(reference, windows, monitoring, since=start)]
+
     def _over(self, now: datetime) -> list[datetime]:
         """Return the starts of the windows that are over and not yet all known."""
         length = self.version.reference.window
-        start = EPOCH + (self.since - EPOCH) // length * length
-        starts = []
+        start, starts = _aligned(self.since, length), []
         while start + length <= now:
             if start not in self._windows or not self._windows[start].is_complete:
                 starts.append(start)
@@ -197,6 +223,11 @@ class Service:
         ever = int(pd.notna(self.truth[rows]).sum())
         self._windows[start] = _Window(counts, len(known), len(known) >= ever)
         return True
+
+
+def _aligned(moment: datetime, length: timedelta) -> datetime:
+    """Return the start of the window that holds a moment."""
+    return EPOCH + (moment - EPOCH) // length * length
 
 
 LEAST_AUDITED = 20
