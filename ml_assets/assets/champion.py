@@ -11,13 +11,14 @@ import pandas as pd
 from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of, window_of
 from ml_assets.core.evaluation import Evaluation
+from ml_assets.core.judged_answers import JudgedAnswers
 from ml_assets.core.model_version import ModelVersion
 from ml_assets.core.monitoring_reference import learn_reference
 from ml_assets.resources.engine import Engine
 from ml_assets.storage.assurances import best_baseline, learn_assurance
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import FittedModels, training_set_at
-from ml_assets.storage.loss_estimators import estimator_files, learn_loss_estimator
+from ml_assets.storage.loss_estimators import estimator_files
 from ml_assets.storage.releases import ReleaseSource, release_files
 from ml_assets.storage.stage_outputs import as_json
 from ml_assets.storage.versions import store_version
@@ -96,7 +97,8 @@ def record_decision(
     fitted = FittedModels.of_stage(workspace, problem.name, cutoff, STAGES[kind])
     model = fitted.model_file(decision["model"])
     reference = learn_reference(problem, evaluation, rows, decision["model"])
-    estimator = learn_loss_estimator(problem, evaluation, rows, decision["model"])
+    judged = JudgedAnswers.of(problem, evaluation, rows, decision["model"])
+    estimator = judged.loss_estimator(problem)
     digest = store_version(workspace, version, model, reference, files=estimator_files(estimator))
     now = datetime.now(tz=UTC)
     facts = {"artefact": digest, "cutoff": cutoff.isoformat(), "rows": version.rows}

@@ -15,13 +15,13 @@ from ml_assets.core.loss_reading import LossReading
 from ml_assets.core.policy import RetrainingDecision, decide_retraining
 from ml_assets.core.window import Window, cut, floor
 from ml_assets.storage.alerting import raise_alerts
+from ml_assets.storage.champion_readings import champion_readings
 from ml_assets.storage.change_reports import as_named
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import episodes, newest_window_end
 from ml_assets.storage.retrainings import (
     learnable_rows,
     past_trainings,
-    realised_readings,
     record_decision,
 )
 from ml_assets.storage.workspace import Workspace
@@ -157,7 +157,7 @@ def _evidence(
     opened = episode.opened if episode is not None and is_open else None
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        readings = realised_readings(
+        readings = champion_readings(
             connection, workspace, declared, champion, now=now, opened=opened
         )
         learnable = (

@@ -83,7 +83,14 @@ class LossReading:
         source: LossSource = "realised",
     ) -> Self:
         """Read the known losses of a stretch; their noise is taken to be the usual one."""
-        rows, loss = len(losses), float(losses.mean())
+        mean = float(losses.mean())
+        return cls.of_mean(usual, mean, rows=len(losses), since=since, source=source)
+
+    @classmethod
+    def of_mean(
+        cls, usual: UsualLoss, loss: float, *, rows: int, since: datetime, source: LossSource
+    ) -> Self:
+        """Read a mean loss that rests on so many rows."""
         error = sqrt(usual.row_variance * (1 / rows + 1 / usual.rows))
         return cls(source, loss, usual.mean, error, usual.degrees, rows, since)
 

@@ -15,6 +15,7 @@ from ml_assets.core.change.report import ChangeReport
 from ml_assets.core.drift import MEMORY
 from ml_assets.core.episodes import Episode
 from ml_assets.core.errors import DeclarationError, nearest
+from ml_assets.core.logged_loss import logged_metric
 from ml_assets.core.problem import Problem
 from ml_assets.core.window import Window, floor
 from ml_assets.storage.change_rows import compared, evaluated_rows, losses, production_rows
@@ -23,7 +24,6 @@ from ml_assets.storage.drift_reports import TABLE as VERDICTS
 from ml_assets.storage.drift_reports import episodes, newest_window_end
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.production_profiles import value_kind
-from ml_assets.storage.row_losses import logged_metric
 from ml_assets.storage.versions import StoredVersion, model_of, reference_of, stored_version
 from ml_assets.storage.workspace import Workspace
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ml_assets.core.change.rows import ComparedRows
 from ml_assets.core.evaluation import PREDICTION, Evaluation
+from ml_assets.core.logged_loss import logged_metric
 from ml_assets.core.metrics import Predictions, row_loss
 from ml_assets.core.monitoring_reference import judged_rows
 from ml_assets.core.problem import Problem
@@ -15,7 +16,6 @@ from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import training_set_at
 from ml_assets.storage.production import answered_rows
-from ml_assets.storage.row_losses import logged_metric
 from ml_assets.storage.versions import StoredVersion
 from ml_assets.storage.workspace import Workspace
 

@@ -15,7 +15,7 @@ from ml_assets.storage.label_queue import Audit
 from ml_assets.storage.label_tables import known_by
 from ml_assets.storage.lake import Lake
 from ml_assets.storage.production import log_columns
-from ml_assets.storage.row_losses import truth_sql
+from ml_assets.storage.truth_sql import truth_sql
 
 AUDITS = pa.schema({"request_id": pa.string(), "row": pa.int64(), "propensity": pa.float64()})
 

@@ -10,11 +10,12 @@ import pandas as pd
 from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.gain import PairedRows, SplitRows
 from ml_assets.core.guard_rails import Service
+from ml_assets.core.logged_loss import row_losses
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.lake import Lake
-from ml_assets.storage.row_losses import row_losses, truth_sql
 from ml_assets.storage.serving_state import ServingState
+from ml_assets.storage.truth_sql import truth_sql
 
 # Rows an hour apart may still depend on each other: the variance is estimated over the hours.
 BLOCK = timedelta(hours=1)

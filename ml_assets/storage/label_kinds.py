@@ -6,7 +6,7 @@ from ml_assets.core.contract import Column
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.lake import Lake
-from ml_assets.storage.row_losses import truth_sql
+from ml_assets.storage.truth_sql import truth_sql
 
 
 def label_column(declared: DeclaredProblem) -> Column:

@@ -31,8 +31,8 @@ from ml_assets.storage.label_tables import known_by
 from ml_assets.storage.logged_values import logged_confidence, logged_features
 from ml_assets.storage.loss_estimators import estimator_of
 from ml_assets.storage.production import log_columns
-from ml_assets.storage.row_losses import truth_sql
 from ml_assets.storage.second_opinions import SecondOpinion, second_opinion
+from ml_assets.storage.truth_sql import truth_sql
 from ml_assets.storage.versions import stored_version
 from ml_assets.storage.workspace import Workspace
 

@@ -12,15 +12,28 @@ def logged_features(
 ) -> pd.DataFrame:
     """Return logged features, JSON texts, as the training set had them: floats, texts or None."""
     found = [json.loads(text) for text in texts]
+    frame = pd.DataFrame(
+        {name: [one.get(name) for one in found] for name in (*numeric, *categorical)},
+        index=range(len(found)),
+        dtype=object,
+    )
+    return plain_features(frame, numeric=numeric, categorical=categorical)
+
+
+def plain_features(
+    frame: pd.DataFrame, *, numeric: Sequence[str], categorical: Sequence[str]
+) -> pd.DataFrame:
+    """Return features read from JSON as the training set had them: floats, texts or None."""
     columns: dict[str, pd.Series] = {}
+    absent = pd.Series([None] * len(frame), index=frame.index, dtype=object)
     for name in numeric:
-        values = pd.Series([one.get(name) for one in found], dtype=object)
+        values = frame.get(name, absent)
         columns[name] = pd.to_numeric(values, errors="coerce").astype(float)
     for name in categorical:
-        values = [one.get(name) for one in found]
-        given = [None if value is None else str(value) for value in values]
-        columns[name] = pd.Series(given, dtype=object)
-    return pd.DataFrame(columns, index=range(len(found)))
+        values = frame.get(name, absent)
+        given = [None if pd.isna(value) else str(value) for value in values]
+        columns[name] = pd.Series(given, index=frame.index, dtype=object)
+    return pd.DataFrame(columns, index=frame.index)
 
 
 def logged_probabilities(texts: pd.Series) -> list[dict[str, float]]:

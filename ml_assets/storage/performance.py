@@ -21,6 +21,7 @@ from ml_assets.core.estimation.belief import Figure, Known, Verdict, believe
 from ml_assets.core.estimation.early_labels import LabelArrivals
 from ml_assets.core.estimation.loss_estimator import AnsweredRows, LossEstimator
 from ml_assets.core.estimation.realised import realised_loss
+from ml_assets.core.logged_loss import logged_metric, row_losses
 from ml_assets.core.metrics import FloatArray, loss_value
 from ml_assets.core.problem import Problem
 from ml_assets.core.window import Every, Window, floor
@@ -28,7 +29,6 @@ from ml_assets.storage.cohort_rows import cohort_rows, times_of
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.logged_values import logged_confidence, logged_features
 from ml_assets.storage.loss_estimators import estimator_of
-from ml_assets.storage.row_losses import logged_metric, row_losses
 from ml_assets.storage.versions import stored_version
 from ml_assets.storage.workspace import Workspace
 

@@ -13,7 +13,7 @@ from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_tables import known_by
 from ml_assets.storage.lake import Lake
 from ml_assets.storage.placement import place
-from ml_assets.storage.row_losses import truth_sql
+from ml_assets.storage.truth_sql import truth_sql
 
 LOG_COLUMNS = {
     "_date": "DATE",
@@ -50,8 +50,9 @@ def answered_rows(
 
     Returns:
         In order of time: the keys, ``_variant`` (the shadow is not heard), ``event_time``,
-        ``version``, ``request_id``, ``row``, the features, ``prediction``, ``truth``,
-        ``residual`` and ``absolute_residual``.
+        ``version``, ``request_id``, ``row``, the features, ``prediction``, ``_probabilities``
+        (JSON), ``truth``, ``_delay`` (seconds from the event to the label), ``residual`` and
+        ``absolute_residual``.
     """
     problem = declared.problem
     empty = log_columns(declared)
@@ -63,7 +64,9 @@ def answered_rows(
         f"""
         SELECT {chosen}coalesce(l.variant, 'champion') AS _variant,
                l.event_time, l.version, l.request_id, l."row", l.features,
-               l.raw_prediction AS prediction, {truth_sql(problem, "t")} AS truth
+               l.raw_prediction AS prediction, l.raw_probabilities AS _probabilities,
+               {truth_sql(problem, "t")} AS truth,
+               epoch(t.known_at - l.event_time)::DOUBLE AS _delay
         FROM log AS l LEFT JOIN {known_by("truths", window.end)} AS t USING ({identity})
         WHERE {place(problem, window).where.replace("_date", "l._date")}
           AND l.event_time >= {literal(window.start)} AND l.event_time < {literal(window.end)}

@@ -1,27 +1,21 @@
-"""What was decided about retraining, what came of it, and how the champion does meanwhile."""
+"""What was decided about retraining, and what came of it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import Any
 
 import duckdb
 import numpy as np
-import pandas as pd
 
-from ml_assets.core.evaluation import LOSS, PREDICTION
+from ml_assets.core.evaluation import LOSS
 from ml_assets.core.feature_query import literal, quoted
-from ml_assets.core.loss_reading import LossReading, UsualLoss
 from ml_assets.core.policy import RetrainingDecision
 from ml_assets.core.retraining_history import Training, recovery_of
-from ml_assets.core.window import Window
+from ml_assets.storage.champion_readings import evaluated_losses
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_tables import known_by
-from ml_assets.storage.production import answered_rows
-from ml_assets.storage.row_losses import row_losses
-from ml_assets.storage.versions import StoredVersion, stored_version
 from ml_assets.storage.workspace import Workspace
 
 KIND = "retraining"
@@ -86,48 +80,6 @@ def past_trainings(workspace: Workspace, problem: str) -> list[Training]:
     ]
 
 
-def usual_loss(workspace: Workspace, declared: DeclaredProblem, stored: StoredVersion) -> UsualLoss:
-    """Return the loss of a version where it was judged, by the metric the log is judged by."""
-    name, version = declared.problem.name, stored.version
-    rows = _evaluated(workspace, name, version.cutoff)
-    answers = rows[PREDICTION + version.configuration.name]
-    losses = row_losses(declared.problem, rows["truth"], answers)
-    return UsualLoss.of(losses, rows["event_time"].to_numpy("datetime64[us]"))
-
-
-def realised_readings(
-    connection: duckdb.DuckDBPyConnection,
-    workspace: Workspace,
-    declared: DeclaredProblem,
-    version: str,
-    *,
-    now: datetime,
-    opened: datetime | None,
-) -> list[LossReading]:
-    """Return the champion's loss over the declared lengths, and since an episode opened.
-
-    Only labels that were known at ``now`` count.
-    """
-    monitoring = declared.problem.monitoring
-    if not workspace.lake.exists(table_name(declared, "labels")):
-        return []
-    starts = {now - scale * monitoring.window for scale in monitoring.scales}
-    starts |= set() if opened is None else {opened}
-    rows = answered_rows(connection, workspace.lake, declared, Window(min(starts), now))
-    known = rows[(rows["version"] == version) & rows["truth"].notna()]
-    if len(known) < monitoring.min_rows:
-        return []
-    losses = row_losses(declared.problem, known["truth"], known["prediction"])
-    stored = stored_version(workspace, declared.problem.name, version)
-    usual = usual_loss(workspace, declared, stored)
-    found = []
-    for start in sorted(starts):
-        part = losses[(known["event_time"] >= start).to_numpy()]
-        if len(part) >= monitoring.min_rows:
-            found.append(LossReading.of(usual, part, since=start))
-    return found
-
-
 def learnable_rows(
     connection: duckdb.DuckDBPyConnection,
     workspace: Workspace,
@@ -188,14 +140,9 @@ def _gain(workspace: Workspace, problem: str, cutoff: datetime) -> float | None:
     model = workspace.outputs.read_json(problem, cutoff, "evaluation_report", "decision.json")[
         "model"
     ]
-    rows = _evaluated(workspace, problem, cutoff)
+    rows = evaluated_losses(workspace, problem, cutoff)
     if LOSS + CHAMPION not in rows:
         return None
     losses = rows[[LOSS + model, LOSS + CHAMPION]].dropna().mean()
     theirs = float(losses[LOSS + CHAMPION])
     return 1 - float(losses[LOSS + model]) / theirs if np.isfinite(theirs) and theirs > 0 else None
-
-
-def _evaluated(workspace: Workspace, problem: str, cutoff: datetime) -> pd.DataFrame:
-    folder = workspace.outputs.folder(problem, cutoff, "evaluation_report")
-    return pd.read_parquet(BytesIO((folder / "rows.parquet").read_bytes()))

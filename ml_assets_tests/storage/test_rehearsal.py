@@ -9,12 +9,12 @@ from rich.console import Console
 from ml_assets.cli.rehearse import print_comparison
 from ml_assets.core.drift import decide
 from ml_assets.core.episodes import VerdictRow
+from ml_assets.core.rehearsal.audit import audited_rows
 from ml_assets.core.rehearsal.comparison import compare_policies
 from ml_assets.core.rehearsal.fits import EXACT, Fits, Fitted
 from ml_assets.core.rehearsal.live import World
 from ml_assets.core.rehearsal.policies import compared_policies
 from ml_assets.core.rehearsal.rehearse import rehearse
-from ml_assets.core.rehearsal.service import audited_rows
 from ml_assets.reports.rehearsal import rehearsal_page
 from ml_assets.storage.profiles import ProfileStore, profile_frame
 from ml_assets.storage.rehearsal import ModelShelf

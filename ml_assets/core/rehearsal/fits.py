@@ -14,7 +14,6 @@ from ml_assets.core.side_by_side import Clock
 from ml_assets.core.training import Configuration, fit
 from ml_assets.core.training_set import TrainingSet
 
-
 ROWS_IN_ALL = 3_000_000  # that one model a cutoff may learn from in a rehearsal, in all
 FEWEST_ROWS, TREES, BINS = 3000, 100, 64
 MOST_RATE = 0.3

@@ -12,10 +12,11 @@ from ml_assets.core.decision import Decision
 from ml_assets.core.episodes import Episode
 from ml_assets.core.policy import RetrainingDecision, decide_retraining
 from ml_assets.core.problem import Problem
+from ml_assets.core.rehearsal.audit import audited_rows
 from ml_assets.core.rehearsal.fits import Fits
 from ml_assets.core.rehearsal.past import Past
 from ml_assets.core.rehearsal.policies import Policy
-from ml_assets.core.rehearsal.service import Service, audited_rows
+from ml_assets.core.rehearsal.service import Service
 from ml_assets.core.rehearsal.version import Trial, Version, hold_trial, trained_anew
 from ml_assets.core.retraining_history import Training, recovery_of
 from ml_assets.core.window import Window
@@ -225,9 +226,11 @@ class _Life:
         if policy.watches:
             seen = self.service.episodes(now)
             episode = seen[-1] if seen else None
-            if policy.retraining.triggers:
-                opened = episode.opened if episode is not None and episode.is_open else None
-                readings = self.service.readings(now, opened=opened)
+            opened = episode.opened if episode is not None and episode.is_open else None
+            triggers = policy.retraining.triggers
+            # As the sensor does: labels are read only where they can matter.
+            if opened is not None or set(triggers) - {"drift"}:
+                readings = self.service.readings(now, opened=opened, triggers=triggers)
                 learnable = None if opened is None else self.service.learnable(opened, now)
         return decide_retraining(
             policy.retraining,

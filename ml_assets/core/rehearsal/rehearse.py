@@ -92,7 +92,7 @@ def rehearse(
     light = Fidelity.affordable(len(steps)) if fidelity is None else fidelity
     setting = _Setting(problem, past, tuple(steps), models, light, seed, clock)
     pieces = _pieces(policies, len(steps), change=change, jobs=jobs)
-    lived = Parallel(n_jobs=min(jobs, len(pieces)))(
+    lived = Parallel(n_jobs=min(jobs, len(pieces)), batch_size=1)(
         delayed(_lived)(setting, piece) for piece in pieces
     )
     courses = _joined([course for part, _ in lived for course in part])
@@ -139,9 +139,11 @@ class _Piece:
 def _pieces(
     policies: Sequence[Policy], steps: int, *, change: datetime | None, jobs: int
 ) -> list[_Piece]:
-    watching = tuple(policy for policy in policies if policy.watches)
+    # Regular retraining shares models with the others, and hardly any version.
+    regular = tuple(one for one in policies if one.watches and one.ticks)
+    watching = tuple(one for one in policies if one.watches and not one.ticks)
     whole = range(steps)
-    pieces = [_Piece(watching, whole)] if watching else []
+    pieces = [_Piece(group, whole) for group in (regular, watching) if group]
     for policy in policies:
         if policy.watches:
             continue

@@ -14,11 +14,21 @@ import pandas as pd
 
 from ml_assets.core.drift import decide_each, history
 from ml_assets.core.episodes import Episode, VerdictRow, episodes_of
+from ml_assets.core.estimation.loss_estimator import AnsweredRows, LossEstimator
 from ml_assets.core.histograms import EPOCH, WindowCounts
+from ml_assets.core.logged_loss import logged_metric
 from ml_assets.core.loss_reading import LossReading
+from ml_assets.core.loss_readings import (
+    SECOND,
+    AnsweredLately,
+    loss_readings,
+    needs_estimates,
+    starts_of,
+)
 from ml_assets.core.metrics import row_loss
 from ml_assets.core.monitoring_reference import with_residuals
 from ml_assets.core.problem import Problem
+from ml_assets.core.rehearsal.growing import GrowingArray
 from ml_assets.core.rehearsal.past import Past
 from ml_assets.core.rehearsal.version import Version
 from ml_assets.core.training import predict
@@ -51,8 +61,11 @@ class Service:
     audit: npt.NDArray[np.bool_]
     _end: int = field(default=0, init=False)
     _ahead: int = field(default=1, init=False)
-    _answers: list[np.ndarray] = field(default_factory=list, init=False)
-    _losses: list[FloatArray] = field(default_factory=list, init=False)
+    _answers: GrowingArray = field(default_factory=GrowingArray, init=False)
+    _scores: GrowingArray = field(default_factory=GrowingArray, init=False)
+    _losses: GrowingArray = field(default_factory=GrowingArray, init=False)
+    _logged: GrowingArray = field(default_factory=GrowingArray, init=False)
+    _estimated: GrowingArray = field(default_factory=GrowingArray, init=False)
     _windows: dict[datetime, "_Window"] = field(default_factory=dict, init=False)
     _verdicts: dict[datetime, VerdictRow] = field(default_factory=dict, init=False)
     _seen: dict[datetime, tuple[VerdictRow, ...]] = field(default_factory=dict, init=False)
@@ -65,7 +78,7 @@ class Service:
         """Return the losses of the rows of a window; NaN where the truth never came."""
         rows = self.past.between(window)
         self._answer(rows.stop)
-        joined = self._joined_losses()
+        joined = self._losses.joined()
         return joined[rows.start - self._first : rows.stop - self._first]
 
     def episodes(self, now: datetime) -> list[Episode]:
@@ -91,25 +104,43 @@ class Service:
             self._seen[now] = tuple(self._verdicts[start] for start in sorted(self._verdicts))
         return self._seen[now]
 
-    def readings(self, now: datetime, *, opened: datetime | None) -> list[LossReading]:
-        """Return the loss of late over the declared lengths, and since an episode opened."""
-        length = self.problem.monitoring.window
-        starts = {max(self.since, now - scale * length) for scale in self.problem.monitoring.scales}
-        if opened is not None:
-            starts.add(max(self.since, opened))
-        found = []
-        for start in sorted(starts):
-            rows = self.past.between(Window(start, max(start, now)))
-            known, _, _ = self.past.labels_known(rows, now)
-            self._answer(rows.stop)
-            losses = self._joined_losses()[known - self._first]
-            audited = losses[self.audit[known]]
-            for source, seen in (("realised", losses), ("audited", audited)):
-                least = self.problem.monitoring.min_rows if source == "realised" else LEAST_AUDITED
-                if len(seen) >= least:
-                    reading = LossReading.of(self.version.usual, seen, since=start, source=source)
-                    found.append(reading)
-        return found
+    def readings(
+        self, now: datetime, *, opened: datetime | None, triggers: Sequence[str]
+    ) -> list[LossReading]:
+        """Return the loss of late, as live operation reads it.
+
+        Args:
+            now: Labels known by then are seen.
+            opened: When the open episode of drift began, if there is one.
+            triggers: What the policy listens to.
+        """
+        starts = {max(self.since, s) for s in starts_of(self.problem, now, opened=opened)}
+        rows = self.past.between(Window(min(starts), max(min(starts), now)))
+        known, _, known_at = self.past.labels_known(rows, now)
+        self._answer(rows.stop)
+        at, count = known - rows.start, rows.stop - rows.start
+        losses, delays = np.full((2, count), np.nan)
+        losses[at] = self._logged.joined()[known - self._first]
+        delays[at] = (known_at - self.past.times[known]) / SECOND
+        part = slice(rows.start - self._first, rows.stop - self._first)
+        listened = needs_estimates(self.problem, triggers, labelled=len(known))
+        estimator = self.version.estimator(self.problem) if listened else None
+        answered = AnsweredLately(
+            times=self.past.times[rows],
+            scores=self._scores.joined()[part],
+            losses=losses,
+            delays=delays,
+            propensities=np.where(self.audit[rows], self.audit.mean(), np.nan),
+            estimates=None if estimator is None else self._estimates(estimator, rows),
+        )
+        return loss_readings(
+            self.problem,
+            answered,
+            usual=self.version.usual,
+            reliability=None if estimator is None else estimator.reliability,
+            starts=starts,
+            now=now,
+        )
 
     def learnable(self, change: datetime, now: datetime) -> int:
         """Count the rows from after a change and the evaluation's gap whose label is known."""
@@ -125,7 +156,7 @@ class Service:
         self._answer(rows.stop)
         truths = np.full(rows.stop - rows.start, None, dtype=object)
         truths[known - rows.start] = labels
-        answers = self._joined_answers()[rows.start - self._first : rows.stop - self._first]
+        answers = self._answers.joined()[rows.start - self._first : rows.stop - self._first]
         return with_residuals(
             self.problem,
             self.past.frame.iloc[rows].reset_index(drop=True),
@@ -150,25 +181,32 @@ class Service:
         answers = predict(self.version.model, inputs, problem.task)
         truth = self.truth[rows]
         known = np.flatnonzero(pd.notna(truth))
-        losses = np.full(len(truth), np.nan)
+        losses, logged = np.full((2, len(truth)), np.nan)
         if len(known):
             labels = np.array(truth[known].tolist())
             classes = tuple(sorted({*answers.classes, *labels.tolist()})) if answers.classes else ()
-            losses[known] = row_loss(
-                problem.primary_metric, labels, answers.among(classes).rows(known)
-            )
+            given = answers.among(classes).rows(known)
+            losses[known] = row_loss(problem.primary_metric, labels, given)
+            logged[known] = row_loss(logged_metric(problem), labels, given)
         self._answers.append(answers.values)
+        self._scores.append(answers.confidence if answers.classes else answers.values)
         self._losses.append(losses)
+        self._logged.append(logged)
 
-    def _joined_losses(self) -> FloatArray:
-        if len(self._losses) > 1:
-            self._losses = [np.concatenate(self._losses)]
-        return self._losses[0] if self._losses else np.empty(0)
-
-    def _joined_answers(self) -> np.ndarray:
-        if len(self._answers) > 1:
-            self._answers = [np.concatenate(self._answers)]
-        return self._answers[0]
+    def _estimates(self, estimator: LossEstimator, rows: slice) -> FloatArray:
+        """Return the expected losses of some answered rows; each row is estimated once."""
+        first, last = self._first + len(self._estimated), rows.stop
+        if first < last:
+            part = slice(first - self._first, last - self._first)
+            answers = self._answers.joined()[part]
+            regression = self.problem.task == "regression"
+            answered = AnsweredRows(
+                self.past.frame.iloc[first:last].reset_index(drop=True),
+                answers if regression else answers.astype(str),
+                None if regression else self._scores.joined()[part],
+            )
+            self._estimated.append(estimator.losses(answered))
+        return self._estimated.joined()[rows.start - self._first : rows.stop - self._first]
 
     def _watch(self, now: datetime) -> None:
         """Count the windows that are over anew where more is known, and judge from there on."""
@@ -190,15 +228,18 @@ class Service:
         monitoring, reference = self.problem.monitoring, self.version.reference
         length = reference.window
         start = _aligned(retired, length)
-        begins, windows = max(_aligned(self.since, length), start - history(reference, monitoring)), []
+        begins = max(_aligned(self.since, length), start - history(reference, monitoring))
+        windows = []
         while begins < retired:
-            begun, ends = max(begins, self.since), min(begins + length, retired)
-            if len(frame := self.seen(begun, ends, start + length)):
+            span = Window(max(begins, self.since), min(begins + length, retired))
+            if len(self.past.times[self.past.between(span)]):
+                frame = self.seen(span.start, span.end, start + length)
                 windows.append(WindowCounts.of(frame, reference.bins, start=begins))
             begins += length
         if not windows or windows[-1].start != start:
             return []
-        return [VerdictRow.of(one) for one in decide_each(reference, windows, monitoring, since=start)]
+        last = decide_each(reference, windows, monitoring, since=start)
+        return [VerdictRow.of(one) for one in last]
 
     def _over(self, now: datetime) -> list[datetime]:
         """Return the starts of the windows that are over and not yet all known."""
@@ -230,28 +271,8 @@ def _aligned(moment: datetime, length: timedelta) -> datetime:
     return EPOCH + (moment - EPOCH) // length * length
 
 
-LEAST_AUDITED = 20
-
-
 @dataclass(frozen=True)
 class _Window:
     counts: WindowCounts
     labelled: int
     is_complete: bool
-
-
-def audited_rows(
-    problem: Problem, past: Past, *, seed: int, fallback: int = 20
-) -> npt.NDArray[np.bool_]:
-    """Draw the rows that a random audit with the declared budget would have asked about.
-
-    Args:
-        problem: Declares the budget; without one, ``fallback`` rows a day are drawn.
-        past: All rows.
-        seed: Of the draw.
-        fallback: Rows a day where nothing is declared.
-    """
-    daily = problem.labelling.daily_budget * problem.labelling.audit_share or fallback
-    days = max((past.times[-1] - past.times[0]) / np.timedelta64(1, "D"), 1.0)
-    share = min(1.0, daily * days / len(past.times))
-    return np.random.default_rng(seed).random(len(past.times)) < share

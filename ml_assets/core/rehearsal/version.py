@@ -7,9 +7,11 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ml_assets.core.decision import Decision
-from ml_assets.core.evaluation import LOSS, Evaluation, compare, gain_over
+from ml_assets.core.estimation.loss_estimator import LossEstimator
+from ml_assets.core.evaluation import Evaluation, compare, gain_over
 from ml_assets.core.gates import decide
 from ml_assets.core.histories import adapting, earliest, judged_since
+from ml_assets.core.judged_answers import JudgedAnswers
 from ml_assets.core.loss_reading import UsualLoss
 from ml_assets.core.monitoring_reference import learn_reference
 from ml_assets.core.problem import Problem
@@ -31,7 +33,8 @@ class Version:
         model: As ``fit`` returned it.
         cutoff: Nothing known after it was used.
         reference: What production is compared with.
-        usual: Its loss where it was judged.
+        usual: Its loss where it was judged, by ``logged_metric``.
+        judged: Its answers there; None of a version that nobody estimates.
     """
 
     name: str
@@ -40,6 +43,14 @@ class Version:
     cutoff: datetime
     reference: Reference
     usual: UsualLoss
+    judged: JudgedAnswers | None = None
+
+    def estimator(self, problem: Problem) -> LossEstimator | None:
+        """Return what estimates its losses without labels; it is learned when first asked for."""
+        if "_estimator" not in self.__dict__:
+            learned = None if self.judged is None else self.judged.loss_estimator(problem)
+            object.__setattr__(self, "_estimator", learned)
+        return self.__dict__["_estimator"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +140,13 @@ def version_of(
     seed: int,
 ) -> Version:
     """Fit a configuration on all rows and keep what its evaluation says of it."""
-    losses = evaluation.rows[LOSS + configuration.name].to_numpy()
-    times = evaluation.rows["event_time"].to_numpy("datetime64[us]")
+    judged = JudgedAnswers.of(problem, evaluation, rows, configuration.name)
     return Version(
         name=f"{rows.cutoff:%Y%m%dT%H%M}-{configuration.name}",
         configuration=configuration,
         model=fits(configuration, rows, seed=seed),
         cutoff=rows.cutoff,
         reference=learn_reference(problem, evaluation, rows, configuration.name),
-        usual=UsualLoss.of(losses, times),
+        usual=UsualLoss.of(judged.losses, judged.times),
+        judged=judged,
     )

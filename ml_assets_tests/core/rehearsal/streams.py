@@ -34,10 +34,11 @@ def problem(**declared):
     )
 
 
-def past(*, days=40, change=None, seed=0, fault=None):
+def past(*, days=40, change=None, seed=0, fault=None, wider=None):
     """Return rows every six minutes; the weight of the load doubles at ``change``.
 
-    From ``fault`` on the load stands still.
+    From ``fault`` on the load stands still. Before ``wider`` the noise is small for a positive
+    heat and large for a negative one; from then on the heat is negative.
     """
     generator = np.random.default_rng(seed)
     rows = days * 240
@@ -48,7 +49,12 @@ def past(*, days=40, change=None, seed=0, fault=None):
     weight = np.full(rows, 2.0)
     if change is not None:
         weight[times >= np.datetime64(change.replace(tzinfo=None), "us")] = 4.0
-    y = weight * load + heat + 10 + generator.normal(0, 0.5, rows)
+    spread = np.full(rows, 0.5)
+    if wider is not None:
+        late = times >= np.datetime64(wider.replace(tzinfo=None), "us")
+        heat[late] = -np.abs(heat[late])
+        spread = np.where(heat < 0, 2.0, 0.2)
+    y = weight * load + heat + 10 + generator.normal(0, 1, rows) * spread
     if fault is not None:
         load[times >= np.datetime64(fault.replace(tzinfo=None), "us")] = 0.3
     known_at = times + np.timedelta64(int(DELAY.total_seconds() * 1e6), "us")

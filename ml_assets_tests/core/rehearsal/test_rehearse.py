@@ -1,5 +1,6 @@
 """Policies on streams whose truth is known."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -7,10 +8,10 @@ import pytest
 
 from ml_assets.core.errors import DataError, DeclarationError
 from ml_assets.core.rehearsal.comparison import compare_policies
-from ml_assets.core.rehearsal.fits import EXACT, Fidelity
+from ml_assets.core.rehearsal.fits import EXACT, Fidelity, Fits
 from ml_assets.core.rehearsal.policies import compared_policies
 from ml_assets.core.rehearsal.rehearse import rehearse
-from ml_assets.core.training import Configuration
+from ml_assets.core.training import Configuration, as_known_at
 from ml_assets_tests.core.rehearsal.streams import BEGINS, DAY, past, problem, steps
 
 CHANGE = BEGINS + 8 * DAY
@@ -32,7 +33,14 @@ def rehearsed(declared, rows, *names, change=None, days=40, fidelity=EXACT):
 @pytest.fixture(scope="module")
 def changed():
     return rehearsed(
-        problem(), past(change=CHANGE), "never", "always", "on_drift", "on_audit", change=CHANGE
+        problem(),
+        past(change=CHANGE),
+        "never",
+        "always",
+        "on_drift",
+        "on_audit",
+        "on_estimated_loss",
+        change=CHANGE,
     )
 
 
@@ -44,6 +52,23 @@ def test_on_drift_retrains_once_and_recovers_and_never_does_not(changed):
     assert stale.losses[late].mean() > 2.5 * early
     assert adapted.losses[late].mean() < 1.1 * early
     assert stale.retrainings == ()
+
+
+def test_an_audit_sees_a_change_of_meaning_and_an_estimate_does_not(changed):
+    (first, *_) = changed.course("on_audit").retrainings
+    assert first.at <= CHANGE + 3 * DAY
+    reasons = [one.decision.reason for one in changed.course("on_audit").decisions]
+    assert any("The audited loss since" in reason for reason in reasons)
+    assert changed.course("on_estimated_loss").retrainings == ()
+
+
+def test_rows_that_are_answered_worse_raise_the_estimated_loss():
+    declared = problem(retraining={"triggers": ["estimated"], "cost": 0.0})
+    course = rehearsed(declared, past(wider=CHANGE), "declared").course("declared")
+    before = [one for one in course.decisions if one.at <= CHANGE]
+    assert not any("The estimated loss" in one.decision.reason for one in before)
+    after = [one for one in course.decisions if one.at == CHANGE + 2 * DAY]
+    assert "The estimated loss since" in after[0].decision.reason
 
 
 def test_the_figures_say_what_happened(changed):
@@ -156,14 +181,54 @@ def test_lighter_models_have_fewer_trees_that_learn_more():
     light = Fidelity(trees=100).lightened(boosted)
     assert light.params == {"max_iter": 100, "learning_rate": pytest.approx(0.12)}
     assert EXACT.lightened(boosted) == boosted
+    forest = Configuration(
+        name="f", kind="candidate", estimator="sklearn.ensemble.RandomForestRegressor"
+    )
+    assert Fidelity(trees=50).lightened(forest).params == {"n_estimators": 50}
+    assert Fidelity(bins=64).lightened(boosted).params["max_bins"] == 64
     ridge = Configuration(name="r", kind="candidate", estimator="sklearn.linear_model.Ridge")
     assert Fidelity(trees=10).lightened(ridge) == ridge
 
 
 def test_thinned_rows_are_spread_evenly_and_hold_the_newest():
     rows = past(days=5).known_by(BEGINS)
-    thinned = Fidelity(rows=100).thinned(rows)
+    thinned = Fidelity(rows=100).thinned(rows)  # of 1,200
     assert len(thinned.frame) == 100
     assert thinned.frame["event_time"].iloc[-1] == rows.frame["event_time"].iloc[-1]
     gaps = thinned.frame["event_time"].diff().dropna().unique()
     assert gaps.tolist() == [timedelta(minutes=72)]
+
+
+def test_what_was_learned_for_a_fold_is_not_learned_again_at_a_cutoff():
+    shelf = {}
+    fits = Fits(shelf, fidelity=EXACT, clock=float)
+    rows = past()
+    known = rows.known_by(BEGINS)
+    boosted = Configuration(
+        name="b",
+        kind="candidate",
+        estimator="sklearn.linear_model.Ridge",
+        window=timedelta(days=5),
+    )
+    model = fits(boosted, known, seed=0)
+    later = rows.known_by(BEGINS + DAY)
+    before = np.flatnonzero((later.frame["label_known_at"] <= BEGINS).to_numpy())
+    assert fits(boosted, as_known_at(later, before, BEGINS), seed=0) is model
+    assert fits(replace(boosted, name="c"), known, seed=0) is model
+    assert fits(boosted, known, seed=1) is not model
+    assert fits(boosted, later, seed=0) is not model
+
+
+def test_labels_that_were_corrected_make_another_model():
+    rows = past()
+    known = rows.known_by(BEGINS)
+    fits = Fits({}, fidelity=EXACT, clock=float)
+    ridge = Configuration(name="r", kind="candidate", estimator="sklearn.linear_model.Ridge")
+    model = fits(ridge, known, seed=0)
+    corrected = replace(known, frame=known.frame.assign(y=known.frame["y"] + 1))
+    assert fits(ridge, corrected, seed=0) is not model
+
+
+def test_nobody_can_declare_that_no_gate_is_asked(changed):
+    compared = compare_policies(changed)
+    assert compared.picked != "always"

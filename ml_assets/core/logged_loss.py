@@ -2,21 +2,11 @@
 
 import pandas as pd
 
-from ml_assets.core.feature_query import quoted
 from ml_assets.core.metrics import FloatArray, Predictions, row_loss
 from ml_assets.core.problem import Problem
 
 # Metrics that need no probabilities, which the log holds only for some models.
 PLAIN = {"regression": "mae", "binary": "accuracy", "multiclass": "accuracy"}
-
-
-def truth_sql(problem: Problem, alias: str) -> str:
-    """Return SQL for the truth as the log holds answers: a number, or a class as text.
-
-    A column of whole numbers with gaps would come out of SQL as floats, whose text is another one.
-    """
-    kind = "DOUBLE" if problem.task == "regression" else "VARCHAR"
-    return f"{alias}.{quoted(problem.label.column)}::{kind}"
 
 
 def logged_metric(problem: Problem) -> str:
