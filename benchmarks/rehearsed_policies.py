@@ -1,11 +1,11 @@
 """Real tables: a policy is picked by rehearsal on the earlier half, and judged on the later one.
 
 Each problem runs from its file through the data job. The policies are compared on the first half of
-the judged stretch, with light models, as ``ml-assets rehearse`` does. Then all are followed over
-the whole stretch with models as in life; the pick is marked. At last the fixed schedules of
+the judged stretch, with light models, as ``ml-assets rehearse`` does. Then the pick is followed
+over the whole stretch with models as in life (all policies with ``--all``). At last the fixed schedules of
 ``real_tables`` are replayed: both have to say the same.
 
-    python -m benchmarks.rehearsed_policies [--home FOLDER] [bike_sharing elec2 metro_traffic]
+    python -m benchmarks.rehearsed_policies [--all] [--home FOLDER] [bike_sharing elec2 metro_traffic]
 """
 
 import argparse
@@ -103,7 +103,7 @@ class Halves:
         )
 
 
-def run(name, home):
+def run(name, home, *, everybody):
     judged = JUDGED[name]
     declared = declared_problems(importlib.import_module("ml_assets_tests.problems"))[name]
     workspace = Workspace(home / name)
@@ -122,7 +122,7 @@ def run(name, home):
             Window(declared.problem.partitions.start, whole.end),
         )
     halves = Halves(declared, past, whole, half)
-    follow(halves, picked, judged.alarm)
+    follow(halves, picked, judged.alarm, POLICIES if everybody else (picked,))
     fixed_schedule(halves, COURSES[name].every)
 
 
@@ -145,11 +145,11 @@ def pick(connection, workspace, declared, earlier):
     return compared.picked
 
 
-def follow(halves, picked, alarm):
-    """Follow all policies over the whole stretch with models as in life; the pick is marked."""
+def follow(halves, picked, alarm, names):
+    """Follow policies over the whole stretch with models as in life; the pick is marked."""
     problem = halves.declared.problem
     steps = list(cut(halves.whole, problem.partitions.every))
-    policies = compared_policies(problem, steps, names=POLICIES)
+    policies = compared_policies(problem, steps, names=names)
     with TemporaryDirectory() as shelf:
         rehearsal = rehearse(
             problem,
@@ -161,12 +161,12 @@ def follow(halves, picked, alarm):
             shelf=ModelShelf(Path(shelf)),
             jobs=2,
         )
-    for policy in POLICIES:
+    for policy in names:
         halves.show(rehearsal.course(policy), mark="*" if policy == picked else " ")
     if alarm is None:
         return
     window = problem.monitoring.window
-    for policy in POLICIES:
+    for policy in names:
         found = [
             episode
             for episode in rehearsal.course(policy).episodes
@@ -204,10 +204,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(JUDGED), help="problems")
     parser.add_argument("--home", type=Path, help="where tables are kept and found again")
+    parser.add_argument("--all", action="store_true", help="follow all policies, not the pick alone")
     asked = parser.parse_args()
     with TemporaryDirectory() as folder:
         for name in asked.names:
-            run(name, asked.home or Path(folder))
+            run(name, asked.home or Path(folder), everybody=asked.all)
 
 
 if __name__ == "__main__":
