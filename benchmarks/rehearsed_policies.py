@@ -2,10 +2,10 @@
 
 Each problem runs from its file through the data job. The policies are compared on the first half of
 the judged stretch, with light models, as ``ml-assets rehearse`` does. Then the pick is followed
-over the whole stretch with models as in life (all policies with ``--all``). At last the fixed schedules of
-``real_tables`` are replayed: both have to say the same.
+over the whole stretch with models as in life; with ``--all``, every policy is. At last the fixed
+schedules of ``real_tables`` are replayed: both have to say the same.
 
-    python -m benchmarks.rehearsed_policies [--all] [--home FOLDER] [bike_sharing elec2 metro_traffic]
+    python -m benchmarks.rehearsed_policies [--all] [--home FOLDER] [bike_sharing elec2 ...]
 """
 
 import argparse
@@ -204,7 +204,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(JUDGED), help="problems")
     parser.add_argument("--home", type=Path, help="where tables are kept and found again")
-    parser.add_argument("--all", action="store_true", help="follow all policies, not the pick alone")
+    parser.add_argument("--all", action="store_true", help="follow every policy")
     asked = parser.parse_args()
     with TemporaryDirectory() as folder:
         for name in asked.names:

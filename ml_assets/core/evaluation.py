@@ -9,11 +9,11 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ml_assets.core.diagnostics import CalibrationPoint, DailyResidual, Importance
 from ml_assets.core.errors import DeclarationError, nearest
 from ml_assets.core.judged_model import FoldLoss, JudgedModel
+from ml_assets.core.one_thread import one_thread
 from ml_assets.core.problem import METRICS, Problem
 from ml_assets.core.scores import Score, SliceScore
 from ml_assets.core.slices import RowSlice, declared_slices
@@ -145,7 +145,7 @@ def evaluate(
     if change is not None:
         since = f"All models are judged on rows from after the change at {change:%Y-%m-%d %H:%M}."
         warnings = (*warnings, since)
-    with threadpool_limits(limits=1):
+    with one_thread():
         walk = walk_forward(
             problem, training_set, configurations, champion=champion, seed=seed, change=change
         )

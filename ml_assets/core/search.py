@@ -12,10 +12,10 @@ from zlib import crc32
 
 import numpy as np
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from ml_assets.core.errors import DataError, DeclarationError
 from ml_assets.core.metrics import loss_value, row_loss
+from ml_assets.core.one_thread import one_thread
 from ml_assets.core.problem import Candidate, Evaluation, Interval, Problem
 from ml_assets.core.side_by_side import SECONDS_WORTH_PROCESSES, Clock
 from ml_assets.core.splits import Fold, folds, with_several_classes
@@ -141,7 +141,7 @@ class _Examination:
         params = drawn(candidate.search, seed=own_seed) if number else {}
         configuration = Configuration.of_candidate(candidate, params)
         metric = self.problem.primary_metric
-        with threadpool_limits(limits=1):  # several trials at once share the processors
+        with one_thread():  # several trials at once share the processors
             by_fold = [self._row_losses(configuration, fold) for fold in self.folds]
         return Trial(
             number=number,

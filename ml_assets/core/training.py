@@ -11,12 +11,12 @@ import pandas as pd
 from scipy.special import expit, softmax
 from sklearn.base import is_classifier
 from sklearn.utils.validation import has_fit_parameter
-from threadpoolctl import threadpool_limits
 
 from ml_assets.core.candidates import instantiate
 from ml_assets.core.errors import DataError, DeclarationError
 from ml_assets.core.feature_query import BASELINE_PREFIX
 from ml_assets.core.metrics import Predictions
+from ml_assets.core.one_thread import one_thread
 from ml_assets.core.preparation import MODEL_STEP, TargetTransform, prepared
 from ml_assets.core.problem import Baseline, Candidate, Task
 from ml_assets.core.training_set import TrainingSet
@@ -122,7 +122,7 @@ def fit(configuration: Configuration, training_set: TrainingSet, *, seed: int) -
         categorical=rows.categorical,
         target_transform=configuration.target_transform,
     )
-    with threadpool_limits(limits=1):
+    with one_thread():
         return model.fit(rows.frame[list(rows.features)], y, **weights)
 
 
@@ -136,7 +136,7 @@ def predict(model: Any, inputs: pd.DataFrame, task: Task) -> Predictions:  # noq
             function through a sigmoid or softmax; they are not calibrated.
     """
     # On a busy machine a second thread waits for its turn at every tree of every call.
-    with threadpool_limits(limits=1):
+    with one_thread():
         return _answers(model, inputs, task)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits
+
+from ml_assets.core.one_thread import one_thread
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -50,7 +51,7 @@ def fit_direct_loss(
         numeric=(*seen, ANSWER) if is_number else tuple(seen),
         categorical=tuple(categorical) if is_number else (*categorical, ANSWER),
     )
-    with threadpool_limits(limits=1):
+    with one_thread():
         return model.fit(frame, losses)
 
 
@@ -64,7 +65,7 @@ def direct_losses(model: Any, features: pd.DataFrame, answers: np.ndarray) -> Fl
     """
     if not len(features):
         return np.empty(0)
-    with threadpool_limits(limits=1):
+    with one_thread():
         found = model.predict(_with_answers(features, answers))
     return np.maximum(np.asarray(found, np.float64), 0.0)
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 
 from ml_assets.core.errors import DataError
+from ml_assets.core.one_thread import one_thread
 from ml_assets.core.problem import Problem
 from ml_assets.core.rehearsal.fits import Fidelity, Fits, Fitted
 from ml_assets.core.rehearsal.live import Course, World, live_through
@@ -158,12 +159,13 @@ def _pieces(
 
 
 def _lived(setting: _Setting, piece: _Piece) -> tuple[list[Course], str]:
-    world = setting.world()
-    trial, _ = world.trial(world.steps[0].start, None, None)
-    first = trial.version
-    courses = [live_through(world, policy, first, piece.stretch) for policy in piece.policies]
-    if piece.change is not None:
-        courses.append(oracle_course(world, first, piece.change))
+    with one_thread():
+        world = setting.world()
+        trial, _ = world.trial(world.steps[0].start, None, None)
+        first = trial.version
+        courses = [live_through(world, policy, first, piece.stretch) for policy in piece.policies]
+        if piece.change is not None:
+            courses.append(oracle_course(world, first, piece.change))
     return courses, first.name
 
 

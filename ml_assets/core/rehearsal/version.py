@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from ml_assets.core.decision import Decision
 from ml_assets.core.estimation.loss_estimator import LossEstimator
 from ml_assets.core.evaluation import Evaluation, compare, gain_over
@@ -14,6 +12,7 @@ from ml_assets.core.histories import adapting, earliest, judged_since
 from ml_assets.core.judged_answers import JudgedAnswers
 from ml_assets.core.loss_reading import UsualLoss
 from ml_assets.core.monitoring_reference import learn_reference
+from ml_assets.core.one_thread import one_thread
 from ml_assets.core.problem import Problem
 from ml_assets.core.reference import Reference
 from ml_assets.core.rehearsal.fits import Fits
@@ -98,7 +97,7 @@ def hold_trial(
         declared = adapting(declared, problem.candidates, rows=rows, change=change)
     baselines = [Configuration.of_baseline(one, problem.task) for one in problem.baselines]
     serving = None if champion is None else Champion(champion.model, champion.cutoff)
-    with threadpool_limits(limits=1):
+    with one_thread():
         walk = walk_forward(
             problem,
             rows,
