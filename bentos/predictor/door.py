@@ -111,8 +111,9 @@ class Door:
         Raises:
             Unacceptable: With 504 if they take too long.
         """
+        limit = asyncio.timeout(LIMIT_SECONDS)
         try:
-            async with asyncio.timeout(LIMIT_SECONDS) as limit:
+            async with limit:
                 await self._app(visit.scope, receive, visit.send)
         except TimeoutError as error:
             if limit.expired() and visit.status is None:
