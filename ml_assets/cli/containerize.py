@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ml_assets.cli.project import enter_project, open_workspace
 from ml_assets.components.loading import declared_problem
+from ml_assets.core.api_keys import KEYS_FILE
 from ml_assets.core.errors import DeclarationError, LedgerError, nearest
 from ml_assets.storage.images import BuilderName, build_image, find_builder
 from ml_assets.storage.workspace import Workspace
@@ -47,12 +48,21 @@ def containerize(
     # Not wrapped: these lines are for copying.
     console.print(f"[bold]{built.name}[/] holds the champion of {problem}.", soft_wrap=True)
     console.print(f"SBOM: {built.bill} ({built.packages} packages and the model)", soft_wrap=True)
-    command = shlex.join(built.run_command(spool=f"{problem}-spool"))
-    console.print(f"Run it:\n  {command}", soft_wrap=True, markup=False, highlight=False)
-    console.print(
-        "Next: curl localhost:3000/readyz. Everything else asks for a key from outside the "
-        "container: see The image in docs/deployment.md"
+    keys = workspace.home / "served-keys"
+    commands = (
+        "ml-assets keys create NAME --scope predict",
+        shlex.join(["install", "-D", "-m", "444", str(workspace.keys.path), f"{keys}/{KEYS_FILE}"]),
+        shlex.join(built.run_command(spool=f"{problem}-spool", keys=keys)),
     )
+    console.print(
+        "Make a key, let the container's user read its hash, and run it:",
+        *(f"  {command}" for command in commands),
+        sep="\n",
+        soft_wrap=True,
+        markup=False,
+        highlight=False,
+    )
+    console.print("Next: curl localhost:3000/readyz, which needs no key; all else does.")
 
 
 def _builder(name: str | None) -> BuilderName | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from ml_assets.core.api_keys import KEYS_FILE
 from ml_assets.core.errors import ServingError
 from ml_assets.storage.bentos import (
     bento_folder,
@@ -37,6 +38,7 @@ BUILD_SECONDS = 1800
 PROBE_SECONDS = 30
 USER = 1034  # BentoML's user `bentoml`
 SPOOL = "/srv/spool"
+KEYS = "/srv/keys"
 SBOM_PLACE = f"/home/bentoml/bento/src/{SBOM_FILE}"
 _HEALTH = (
     "import os, urllib.request; port = os.environ.get('BENTOML_PORT', '3000'); "
@@ -65,17 +67,21 @@ class Image:
         """Program that runs it."""
         return "docker" if self.builder == "docker" else "podman"
 
-    def run_command(self, *, spool: str, port: int = 3000) -> list[str]:
+    def run_command(self, *, spool: str, keys: Path, port: int = 3000) -> list[str]:
         """Return the command that runs the image with the least rights.
 
         Args:
             spool: Volume that keeps the prediction log.
+            keys: Folder of the file of keys, which the user of the container can read.
             port: Port on this machine.
         """
         return [
             *(self.runner, "run", "--rm", "--read-only", "--tmpfs", "/tmp:rw,mode=1777"),  # noqa: S108
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-            *("--publish", f"127.0.0.1:{port}:3000", "--volume", f"{spool}:{SPOOL}", self.name),
+            *("--publish", f"127.0.0.1:{port}:3000", "--volume", f"{spool}:{SPOOL}"),
+            # A folder, not the file: that one is replaced as a whole when a key is made.
+            *("--volume", f"{keys}:{KEYS}:ro", "--env", f"ML_ASSETS_KEYS={KEYS}/{KEYS_FILE}"),
+            self.name,
         ]
 
 

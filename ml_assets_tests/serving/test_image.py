@@ -21,6 +21,7 @@ from ml_assets.client import Client
 from ml_assets.core.errors import ServingError
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.release import GOLDEN_FILE, MANIFEST_FILE, digest_of
+from ml_assets.storage.api_keys import KeyStore
 from ml_assets.storage.bentos import bento_folder, packed_bill, packed_lock
 from ml_assets.storage.images import SPOOL, build_image, find_builder
 from ml_assets.storage.server_lock import Pinned, check_environment, read_lock
@@ -142,9 +143,9 @@ def wait_until_ready(url: str, log) -> None:
     raise AssertionError(log())
 
 
-def ask_golden_rows(url: str, files: dict[str, bytes]) -> None:
+def ask_golden_rows(url: str, files: dict[str, bytes], *, key: str | None = None) -> None:
     golden = GoldenRows.from_json(files[GOLDEN_FILE])
-    with Client(url) as client:
+    with Client(url, api_key=key) as client:
         found = client.predict(golden.rows)
         assert found.predictions == golden.predictions
         assert client.release().digest == digest_of({MANIFEST_FILE: files[MANIFEST_FILE]})
@@ -193,7 +194,7 @@ def test_a_bento_serves_from_its_own_lock_alone(bento, home, release, tmp_path):
 @pytest.mark.serve
 @pytest.mark.skipif(BASE_IMAGE not in os.environ, reason=f"{BASE_IMAGE} names no image")
 @pytest.mark.timeout(900)
-def test_the_image_answers_with_the_least_rights(bento, home, release):
+def test_the_image_answers_with_the_least_rights(bento, home, release, tmp_path):
     builder = find_builder()
     name = f"localhost/{bento}-test"
     built = build_image(
@@ -201,7 +202,11 @@ def test_the_image_answers_with_the_least_rights(bento, home, release):
     )
     port, volume = _free_port(), f"test-{os.getpid()}"
     container = f"test-{os.getpid()}"
-    run, *rest = built.run_command(spool=volume, port=port)
+    store, served = KeyStore(tmp_path / "keys"), tmp_path / "served"
+    secret = store.create("shop", ["predict", "admin"])
+    served.mkdir(mode=0o755)
+    (served / store.path.name).write_bytes(store.path.read_bytes())
+    run, *rest = built.run_command(spool=volume, keys=served, port=port)
 
     def podman(*arguments: str) -> str:
         done = subprocess.run([run, *arguments], capture_output=True, text=True, check=False)
@@ -212,7 +217,8 @@ def test_the_image_answers_with_the_least_rights(bento, home, release):
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until_ready(url, lambda: podman("logs", container))
-        ask_golden_rows(url, release)
+        assert httpx.post(f"{url}/predict", json={}, trust_env=False).status_code == 401
+        ask_golden_rows(url, release, key=secret)
         assert podman("exec", container, "id", "-u").strip() == "1034"
         assert "Read-only" in podman("exec", container, "sh", "-c", "touch /x 2>&1; true")
         assert ".jsonl" in podman("exec", container, "find", SPOOL, "-type", "f")
