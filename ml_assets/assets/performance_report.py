@@ -28,7 +28,10 @@ from ml_assets.storage.workspace import Workspace
 
 TABLE = "performance_report"
 SHOWN = 60  # dates on the page
-FIGURES = ("realised", "corrected", "estimated", "audited", "audit_alone", "believed")
+FIGURES = (
+    *("realised", "corrected", "estimated", "audited", "audit_alone", "believed"),
+    *("covered", "usual"),
+)
 SCHEMA = pa.schema(
     {
         "_date": pa.date32(),
@@ -41,6 +44,7 @@ SCHEMA = pa.schema(
         "audit_rows": pa.int64(),
         "audit_weight": pa.float64(),
         "bias": pa.float64(),
+        "covered_rows": pa.int64(),
         **{f"{figure}{part}": pa.float64() for figure in FIGURES for part in ("", "_low", "_high")},
         "belief": pa.string(),
         "concept_changed": pa.bool_(),

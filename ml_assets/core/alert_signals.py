@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 
-from ml_assets.core.alert import Severity, Signal
+from ml_assets.core.alert import ExpectedLoss, Severity, Signal
 from ml_assets.core.drift import Severity as DriftSeverity
 from ml_assets.core.episodes import Episode
+from ml_assets.core.lasting import Stretch
 
 SHOWN = 5
 SEVERITIES: Mapping[DriftSeverity, Severity] = {
@@ -84,6 +85,73 @@ def drift_signal(
             if fault
             else f"ml-assets status {episode.problem}"
         ),
+    )
+
+
+def performance_signal(
+    problem: str, version: str, stretch: Stretch, *, loss: ExpectedLoss
+) -> Signal:
+    """Return the signal of days on which a version lost more than it used to.
+
+    Args:
+        problem: Name of the problem.
+        version: Version that answered.
+        stretch: The days.
+        loss: Its loss on the last of the days, and before it where it was judged.
+    """
+    usual = loss.before or 0.0
+    size = f"{loss.value / usual - 1:.0%} more" if usual > 0 else "more"
+    return Signal(
+        key=f"performance/{problem}/{version}/{stretch.first}",
+        kind="performance",
+        severity="critical",
+        title=f"{loss.metric} is worse",
+        what=(
+            f"{version} loses {size} than where it was judged: {loss.metric} {loss.value:.4g} "
+            f"({loss.origin}) on {stretch.last}, {usual:.4g} there."
+        ),
+        sure=_in_a_row(stretch, loss.confidence),
+        since=_midnight(stretch.first),
+        until=_end(stretch),
+        ended_by="the loss is the usual one again" if stretch.better else "",
+        loss=loss,
+        next_command=f"ml-assets report {problem}",
+    )
+
+
+def coverage_signal(
+    problem: str,
+    version: str,
+    stretch: Stretch,
+    *,
+    covered: float,
+    declared: float,
+    confidence: float,
+) -> Signal:
+    """Return the signal of days on which intervals held fewer truths than declared.
+
+    Args:
+        problem: Name of the problem.
+        version: Version that answered.
+        stretch: The days.
+        covered: Share of truths inside on the last of them.
+        declared: The share that is declared.
+        confidence: Of the interval by which each day was called worse.
+    """
+    return Signal(
+        key=f"coverage/{problem}/{version}/{stretch.first}",
+        kind="coverage",
+        severity="warn",
+        title="intervals hold too few truths",
+        what=(
+            f"{covered:.1%} of the truths lie inside what {version} told on {stretch.last}; "
+            f"{declared:.1%} is declared."
+        ),
+        sure=_in_a_row(stretch, confidence),
+        since=_midnight(stretch.first),
+        until=_end(stretch),
+        ended_by="intervals hold the declared share again" if stretch.better else "",
+        next_command=f"ml-assets intervene {problem}",
     )
 
 
@@ -172,6 +240,21 @@ def look_at(problem: str, columns: Sequence[str], since: datetime) -> str:
         f"FROM prediction_log WHERE event_time >= '{since:%Y-%m-%d %H:%M}Z' GROUP BY 1 ORDER BY 1"
     )
     return f'ml-assets sql {problem} "{query}"'
+
+
+def _in_a_row(stretch: Stretch, confidence: float) -> str:
+    return (
+        f"Every day from {stretch.first} to {stretch.last} that has labels says so, each with "
+        f"{confidence:.0%} confidence."
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
+def _end(stretch: Stretch) -> datetime | None:
+    return None if stretch.better is None else _midnight(stretch.better)
 
 
 def _sure(episode: Episode, changes: Sequence[ColumnChange]) -> str:

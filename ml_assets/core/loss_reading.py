@@ -50,6 +50,13 @@ class UsualLoss:
         variance, degrees = over_time(sums)
         return cls(mean, variance * rows, degrees, rows)
 
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return the interval of the mean."""
+        margin = float(t.isf((1 - confidence) / 2, self.degrees)) * sqrt(
+            self.row_variance / self.rows
+        )
+        return self.mean - margin, self.mean + margin
+
 
 @dataclass(frozen=True)
 class LossReading:

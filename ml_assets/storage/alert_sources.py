@@ -8,14 +8,22 @@ from statistics import fmean
 from typing import Any
 
 from ml_assets.core.alert import Alert, ExpectedLoss, Kind, Signal
-from ml_assets.core.alert_signals import ColumnChange, drift_signal
+from ml_assets.core.alert_signals import (
+    ColumnChange,
+    coverage_signal,
+    drift_signal,
+    performance_signal,
+)
 from ml_assets.core.episodes import Episode
+from ml_assets.core.lasting import stretches
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import TABLE, episodes
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.workspace import Workspace
 
-LISTED: tuple[Kind, ...] = ("drift", "data_fault")
+REPORT = "performance_report"
+FEWEST_COVERED = 50  # truths of a day that say something about its intervals
+LISTED: tuple[Kind, ...] = ("drift", "data_fault", "performance", "coverage")
 """Kinds of which ``monitoring_signals`` returns every open signal."""
 
 
@@ -23,7 +31,8 @@ def monitoring_signals(
     workspace: Workspace, declared: DeclaredProblem, observed: datetime
 ) -> list[Signal]:
     """Return all that monitoring has found up to a moment, open or over."""
-    return list(_drift(workspace, declared, observed))
+    drift = _drift(workspace, declared, observed)
+    return [*drift, *_performance(workspace, declared), *_coverage(workspace, declared)]
 
 
 def _drift(workspace: Workspace, declared: DeclaredProblem, observed: datetime) -> Iterator[Signal]:
@@ -44,6 +53,51 @@ def _drift(workspace: Workspace, declared: DeclaredProblem, observed: datetime) 
             yield replace(signal, loss=expected_loss(workspace, declared, episode))
 
 
+def _performance(workspace: Workspace, declared: DeclaredProblem) -> Iterator[Signal]:
+    """Yield what the performance report says of the champion's loss."""
+    rows = _champion_rows(workspace, declared)
+    known = [row for row in rows if None not in (row["believed_low"], row["usual_high"])]
+    for stretch in stretches(
+        [(row["_date"], row["believed_low"] > row["usual_high"]) for row in known]
+    ):
+        row = next(row for row in known if row["_date"] == stretch.last)
+        confidence = declared.problem.gates.confidence
+        loss = _loss_of(row, confidence=confidence, before=row["usual"])
+        yield performance_signal(declared.problem.name, row["version"], stretch, loss=loss)
+
+
+def _coverage(workspace: Workspace, declared: DeclaredProblem) -> Iterator[Signal]:
+    """Yield what the performance report says of the champion's intervals."""
+    interval = declared.problem.serving.interval
+    if interval is None:
+        return
+    rows = _champion_rows(workspace, declared)
+    told = [row for row in rows if row["covered_rows"] >= FEWEST_COVERED]
+    for stretch in stretches(
+        [(row["_date"], row["covered_high"] < interval.coverage) for row in told]
+    ):
+        row = next(row for row in told if row["_date"] == stretch.last)
+        yield coverage_signal(
+            declared.problem.name,
+            row["version"],
+            stretch,
+            covered=row["covered"],
+            declared=interval.coverage,
+            confidence=declared.problem.gates.confidence,
+        )
+
+
+def _champion_rows(workspace: Workspace, declared: DeclaredProblem) -> list[dict[str, Any]]:
+    """Return the champion's cohorts in order of their date."""
+    serving = workspace.ledger.champion(declared.problem.name)
+    table = table_name(declared, REPORT)
+    if serving is None or not workspace.lake.exists(table):
+        return []
+    rows = workspace.lake.read(table).to_pylist()
+    own = [row for row in rows if row["version"] == serving.version]
+    return sorted(own, key=lambda row: row["_date"])
+
+
 def _clearest(rows: list[dict[str, Any]], episode: Episode) -> list[ColumnChange]:
     """Return the finding of each column that is least likely by chance, in an episode."""
     clearest: dict[str, ColumnChange] = {}
@@ -62,7 +116,7 @@ def expected_loss(
     workspace: Workspace, declared: DeclaredProblem, episode: Episode
 ) -> ExpectedLoss | None:
     """Return the newest loss since an episode opened that the performance report believes."""
-    table = table_name(declared, "performance_report")
+    table = table_name(declared, REPORT)
     if not workspace.lake.exists(table):
         return None
     cohorts = [
@@ -75,14 +129,22 @@ def expected_loss(
         return None
     newest = max(since, key=lambda row: row["_date"])
     before = [row["believed"] for row in cohorts if row["_date"] < episode.opened.date()]
-    return ExpectedLoss(
-        metric=newest["metric"],
-        value=newest["believed"],
-        low=newest["believed_low"],
-        high=newest["believed_high"],
+    return _loss_of(
+        newest,
         confidence=declared.problem.gates.confidence,
         before=fmean(before) if before else None,
-        origin=newest["belief"],
+    )
+
+
+def _loss_of(row: dict[str, Any], *, confidence: float, before: float | None) -> ExpectedLoss:
+    return ExpectedLoss(
+        metric=row["metric"],
+        value=row["believed"],
+        low=row["believed_low"],
+        high=row["believed_high"],
+        confidence=confidence,
+        before=before,
+        origin=row["belief"],
     )
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.window import Window, floor, following
+from ml_assets.storage.coverage import told_sql
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.label_queue import Audit
@@ -60,7 +61,8 @@ def cohort_rows(
         In order of time: ``_date``, ``event_time``, ``version``, ``prediction``,
         ``probabilities``, ``features`` (missing for past rows without an audit), ``truth``,
         ``delay`` (seconds from the event to the first label, NaN without one), ``propensity`` (NaN
-        without an audit), ``is_past``.
+        without an audit), ``held`` (1 where the truth is inside what was told beside the
+        prediction, 0 outside, NaN where nothing was told or the truth is unknown), ``is_past``.
     """
     problem = declared.problem
     columns = log_columns(declared)
@@ -68,6 +70,7 @@ def cohort_rows(
     lake.register(connection, table_name(declared, "labels"), name="truths")
     connection.register("audits", _table(audits))
     identity = ", ".join(quoted(name) for name in problem.identity)
+    told = told_sql(problem)
     first = literal(cohorts.start)
     frame = connection.execute(
         f"""
@@ -75,6 +78,7 @@ def cohort_rows(
                l.event_time < {first} AS is_past,
                CASE WHEN NOT is_past OR a.propensity IS NOT NULL THEN l.features END AS features,
                {truth_sql(problem, "t")} AS truth,
+               CASE WHEN {told.is_told} THEN ({told.held})::DOUBLE END AS held,
                epoch(f.first_known - l.event_time)::DOUBLE AS delay, a.propensity
         FROM log AS l
         LEFT JOIN {known_by("truths", until)} AS t USING ({identity})

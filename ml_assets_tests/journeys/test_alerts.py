@@ -16,6 +16,7 @@ from rich.console import Console
 from ml_assets.cli.alerts import listed, tried
 from ml_assets.cli.app import app
 from ml_assets.core.problem import Alerts, Email
+from ml_assets.core.problem.assurance import PredictionInterval
 from ml_assets.core.window import Window
 from ml_assets.storage.alerting import gather
 from ml_assets.storage.drift_reports import SCHEMA
@@ -129,8 +130,8 @@ def test_what_was_done_is_told_with_the_end(watched, hook):
     ]
 
 
-def test_the_loss_and_the_name_of_the_change_are_told(watched, hook):
-    judge(watched, "quiet", "retrain")
+def perform(runner, *losses, covered=0.9):
+    """Keep a loss a day, the last one today, as the performance report keeps them."""
     cohorts = [
         {
             "_date": (DAY - days * 24 * HOUR).date(),
@@ -140,11 +141,58 @@ def test_the_loss_and_the_name_of_the_change_are_told(watched, hook):
             "believed": loss,
             "believed_low": loss - 0.1,
             "believed_high": loss + 0.1,
+            "usual": 0.6,
+            "usual_high": 0.7,
+            "covered": covered,
+            "covered_high": covered + 0.03,
+            "covered_rows": 200,
         }
-        for days, loss in enumerate((1.9, 0.7, 0.5))
+        for days, loss in enumerate(reversed(losses))
     ]
+    runner.workspace.lake.replace("meters/performance_report", pa.Table.from_pylist(cohorts))
+
+
+def test_one_bad_day_is_chance_and_two_in_a_row_are_told_until_a_better_one(watched, hook):
+    judge(watched, "quiet")
+    perform(watched, 0.6, 1.9)
+    assert report(watched)["open"] == 0
+    perform(watched, 0.6, 1.9, 1.7)
+    assert report(watched)["open"] == 1
+    (told,) = [json.loads(body) for body in hook.got]
+    assert told["kinds"] == ["performance"]
+    assert told["title"] == "[critical] meters: mae is worse since 2024-01-02 00:00 UTC"
+    assert told["sections"]["What changed"] == [
+        "v1 loses 183% more than where it was judged: mae 1.7 (audited) on 2024-01-03, 0.6 there."
+    ]
+    assert told["sections"]["Expected loss"] == [
+        "mae 1.7 a row (95%: 1.6 to 1.8; 0.6 before; audited)."
+    ]
+    perform(watched, 0.6, 1.9, 1.7, 0.6)
+    assert report(watched)["open"] == 0
+
+
+def test_intervals_that_hold_too_few_truths_are_told(watched, hook):
+    serving = watched.declared.problem.serving.model_copy(
+        update={"interval": PredictionInterval(coverage=0.9)}
+    )
+    problem = watched.declared.problem.model_copy(update={"serving": serving})
+    watched = replace(watched, declared=replace(watched.declared, problem=problem))
+    judge(watched, "quiet")
+    perform(watched, 0.6, 0.6, covered=0.88)
+    assert report(watched)["open"] == 0
+    perform(watched, 0.6, 0.6, covered=0.7)
+    assert report(watched)["open"] == 1
+    (told,) = [json.loads(body) for body in hook.got]
+    assert told["kinds"] == ["coverage"]
+    assert told["sections"]["What changed"] == [
+        "70.0% of the truths lie inside what v1 told on 2024-01-03; 90.0% is declared."
+    ]
+
+
+def test_the_loss_and_the_name_of_the_change_are_told(watched, hook):
+    judge(watched, "quiet", "retrain")
+    perform(watched, 0.5, 0.7, 1.9)
     lake = watched.workspace.lake
-    lake.replace("meters/performance_report", pa.Table.from_pylist(cohorts))
     named = {
         "_date": DAY.date(),
         "episode": "meters/v1/2024-01-03T01",
