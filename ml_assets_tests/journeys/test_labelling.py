@@ -51,7 +51,9 @@ def log_of(count, *, day=0, variant="champion", miss=1.0, seed=0):
             "at": pd.to_datetime(times).as_unit("us"),
             "version": "v2" if variant == "shadow" else "v1",
             "revision": 1,
-            "prediction": 10 + miss * generator.exponential(size=count),
+            "prediction": (answers := 10 + miss * generator.exponential(size=count)),
+            "low": answers - 2.0,
+            "high": answers + 2.0,
             "inputs": [json.dumps({"meter": "m1", "load": load}) for load in loads],
             "features": [json.dumps({"load": load}) for load in loads],
             "variant": variant,
@@ -83,7 +85,7 @@ def meters(runner):
 
 def stored(meters, log, labels):
     lake = meters.workspace.lake
-    log = log.assign(probabilities=pd.Series("null", index=log.index))
+    log = log.assign(probabilities="null", prediction_set="null")
     lake.replace("meters/prediction_log", pa.Table.from_pandas(log, preserve_index=False))
     table = pa.Table.from_pandas(labels, schema=LABELS, preserve_index=False)
     lake.replace("meters/labels", table)
@@ -181,6 +183,9 @@ def test_a_day_is_told_by_what_was_heard_and_what_is_known(meters):
     assert whole.known.realised.value == pytest.approx(truth)
     assert whole.known.realised.holds(1.0)
     assert whole.verdict.belief == "realised"
+    inside = log["low"].le(10) & log["high"].ge(10)
+    assert (whole.covered.value, whole.covered_rows) == (pytest.approx(inside.mean()), 400)
+    assert whole.covered.holds(inside.mean())
 
 
 def test_early_labels_are_corrected_by_earlier_days(meters):
