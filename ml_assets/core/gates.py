@@ -10,6 +10,7 @@ from ml_assets.core.comparison import MOMENTS_NEEDED, Comparison, PairedLosses
 from ml_assets.core.decision import Decision, GateRow
 from ml_assets.core.errors import DataError, nearest
 from ml_assets.core.evaluation import LOSS, SLICE, Evaluation
+from ml_assets.core.histories import FURTHER, declared_name
 from ml_assets.core.problem import Problem
 
 SMALLEST_SLICE = 30  # rows; below, a slice is too small to be judged by itself
@@ -64,6 +65,10 @@ def contender(problem: Problem, evaluation: Evaluation) -> str:
     That is the candidate with the least loss that is provably better than every baseline, else the
     best baseline. If no model is within the bounds, all are looked at. On the few rows since a
     change a candidate need not prove that again: it must not be provably worse.
+
+    Where a model is let through without proof, one that leaves part of the past aside must be
+    provably better than the same candidate with all of it: the newer model is presumed to be the
+    better one because it has seen more, and this one has not.
     """
     models = [name for name, kind in evaluation.kinds.items() if kind != "champion"]
     models.sort(key=lambda name: evaluation.rows[LOSS + name].mean())
@@ -71,7 +76,9 @@ def contender(problem: Problem, evaluation: Evaluation) -> str:
     baselines = _names(evaluation, "baseline")
     for name in within or models:
         weighed = _Weighed(problem, evaluation, model=name, champion=None, picked_from=1)
-        if name not in baselines and all(weighed.against(one).passed for one in baselines):
+        if name in baselines or not weighed.earns_its_way():
+            continue
+        if all(weighed.against(one).passed for one in baselines):
             return name
     fallback = [name for name in within or models if name in baselines]
     return (fallback or within or models)[0]
@@ -124,6 +131,17 @@ class _Weighed:
                 f"needed. Wait for labels, or lower gates.min_rows."
             ),
         )
+
+    def earns_its_way(self) -> bool:
+        """Say whether a way of using the past may stand for its candidate; the declared one may."""
+        whole = declared_name(self.model)
+        if (
+            whole == self.model
+            or whole not in self.evaluation.kinds
+            or self.problem.gates.promote_when != "unless_worse"
+        ):
+            return True
+        return self._paired(whole).gain(level=self.error / len(FURTHER)).low > 0
 
     def gates(self) -> Iterator[GateRow]:
         """Yield every gate but the evidence."""

@@ -21,6 +21,7 @@ from ml_assets.core.training import Configuration
 from ml_assets.core.training_set import TrainingSet
 
 RECENT, WEIGHTED = "__recent", "__weighted"
+FURTHER = (RECENT, WEIGHTED)
 
 
 def adapting(
@@ -53,6 +54,18 @@ def adapting(
     return found
 
 
+def declared_name(name: str) -> str:
+    """Return the name of the candidate that a way of using the past belongs to.
+
+    Example:
+        >>> declared_name("ridge__recent"), declared_name("ridge")
+        ('ridge', 'ridge')
+    """
+    for ending in FURTHER:
+        name = name.removesuffix(ending)
+    return name
+
+
 def able_to_learn(
     configurations: Sequence[Configuration], rows: TrainingSet, steps: Sequence[Fold]
 ) -> list[Configuration]:
@@ -63,7 +76,7 @@ def able_to_learn(
     return [
         configuration
         for configuration in configurations
-        if not configuration.name.endswith((RECENT, WEIGHTED))
+        if not configuration.name.endswith(FURTHER)
         or all(_teaches(rows, configuration, step.train, step.train_cutoff) for step in steps)
     ]
 

@@ -166,6 +166,25 @@ def test_picking_the_best_of_several_candidates_costs_confidence():
     assert many.observed == one.observed
 
 
+@pytest.mark.parametrize(
+    ("rule", "mean", "expected"),
+    [
+        ("unless_worse", 0.998, "ridge"),
+        ("unless_worse", 0.8, "ridge__recent"),
+        ("better", 0.998, "ridge__recent"),
+    ],
+)
+def test_a_way_of_leaving_rows_aside_needs_proof_where_newer_is_presumed_better(
+    rule, mean, expected
+):
+    losses = {
+        "ridge": _loss(1.0),
+        "ridge__recent": _loss(mean, seed=1),
+        "champion": _loss(1.0, seed=2),
+    }
+    assert contender(_gates(promote_when=rule), _evaluation(losses)) == expected
+
+
 def test_no_loss_at_all_is_no_division_by_zero():
     zero, some = np.zeros(400), np.where(np.arange(400) % 4 == 0, 1.0, 0.0)
     times = np.datetime64("2024-01-01", "us") + np.arange(400) * np.timedelta64(3600, "s")
