@@ -7,7 +7,7 @@ Once enough rows are labelled, challengers are trained and weighed as a retraini
 The truth is the mean loss on 20,000 new rows of the world as it is then. A promotion is false if
 the promoted model is worse than the champion, and harmful if by more than the declared margin.
 
-    python -m benchmarks.promotions_after_drift [--seeds 60] [--first 0]
+    python -m benchmarks.promotions_after_drift [--seeds 60] [--rules better unless_worse]
 """
 
 import argparse
@@ -32,6 +32,7 @@ SERVES, CHANGE, END = START + 20 * DAY, START + 30 * DAY, START + 40 * DAY
 A_DAY = 240
 DELAY = timedelta(hours=3)
 TRUTH_ROWS = 20_000
+MARGINS = {"better": 0.0, "not_worse": 0.01, "unless_worse": 0.02}
 WORLDS = {"nothing changed": 2.0, "weight 2.2": 2.2, "weight 2.5": 2.5, "weight 4": 4.0}
 
 
@@ -122,9 +123,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=60)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--rules", nargs="*", default=list(MARGINS), choices=list(MARGINS))
     asked = parser.parse_args()
     seeds = range(asked.first, asked.first + asked.seeds)
-    for rule, margin in (("better", 0.0), ("not_worse", 0.01), ("unless_worse", 0.02)):
+    for rule, margin in ((rule, MARGINS[rule]) for rule in asked.rules):
         declared = problem(rule, margin)
         for world, weight in WORLDS.items():
             promoted, changes = 0, []
