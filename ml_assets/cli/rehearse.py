@@ -19,7 +19,7 @@ from ml_assets.core.rehearsal.comparison import (
     PolicyFigures,
     compare_policies,
 )
-from ml_assets.core.rehearsal.policies import NAMES
+from ml_assets.core.rehearsal.policies import AS_DECLARED, NAMES, SCHEDULED
 from ml_assets.core.rehearsal.rehearse import Rehearsal
 from ml_assets.core.window import Window, floor, following
 from ml_assets.reports.formats import NONE, estimate, number, share
@@ -84,10 +84,14 @@ def rehearse(
     print_comparison(console, rehearsal, compared)
     console.print(f"{verdict_of(compared)} {time.monotonic() - began:.0f} s.")
     console.print(f"Report: [bold]{page}[/]. Decisions and ledger of each policy: {home}/state.db")
-    if compared.picked != "declared":
+    if compared.picked in AS_DECLARED:
+        lines = "{" + AS_DECLARED[compared.picked] + "}"
+        if compared.picked == SCHEDULED and declared.problem.retraining.cron is not None:
+            lines = "triggers: [], beside the declared cron"
         console.print(
-            f"Next: write the policy {compared.picked} into retraining of {problem}'s defs.yaml, "
-            f"and rehearse again."
+            f"Next: write retraining: {lines} into {problem}'s defs.yaml, and rehearse again on "
+            "partitions that this pick has not seen.",
+            markup=False,
         )
 
 

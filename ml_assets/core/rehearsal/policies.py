@@ -12,6 +12,14 @@ NEVER, ALWAYS, SCHEDULED, DECLARED = "never", "always", "scheduled", "declared"
 ON_DRIFT, ON_ESTIMATE, ON_AUDIT = "on_drift", "on_estimated_loss", "on_audit"
 NAMES = (NEVER, ALWAYS, SCHEDULED, ON_DRIFT, ON_ESTIMATE, ON_AUDIT, DECLARED)
 WEEK = timedelta(days=7)
+# What makes a policy the declared one, under ``retraining``.
+AS_DECLARED = {
+    NEVER: "triggers: []",
+    SCHEDULED: 'cron: "0 4 * * 1", triggers: []',
+    ON_DRIFT: "triggers: [drift]",
+    ON_ESTIMATE: "triggers: [estimated]",
+    ON_AUDIT: "triggers: [audited]",
+}
 UNLIMITED = 1_000_000
 
 

@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+import yaml
 
 from ml_assets.core.errors import DataError, DeclarationError
 from ml_assets.core.rehearsal.comparison import compare_policies
 from ml_assets.core.rehearsal.fits import EXACT, Fidelity, Fits
-from ml_assets.core.rehearsal.policies import compared_policies
+from ml_assets.core.rehearsal.policies import AS_DECLARED, compared_policies
 from ml_assets.core.rehearsal.rehearse import rehearse
 from ml_assets.core.training import Configuration, as_known_at
 from ml_assets_tests.core.rehearsal.streams import BEGINS, DAY, past, problem, steps
@@ -227,6 +228,15 @@ def test_labels_that_were_corrected_make_another_model():
     model = fits(ridge, known, seed=0)
     corrected = replace(known, frame=known.frame.assign(y=known.frame["y"] + 1))
     assert fits(ridge, corrected, seed=0) is not model
+
+
+@pytest.mark.parametrize("name", list(AS_DECLARED))
+def test_what_is_said_of_a_picked_policy_declares_it(name):
+    said = yaml.safe_load("{" + AS_DECLARED[name] + "}")
+    (picked,) = compared_policies(problem(), steps(), names=[name])
+    declared = problem(retraining=said).retraining
+    assert declared.triggers == picked.retraining.triggers
+    assert (declared.cron is not None) == bool(picked.ticks)
 
 
 def test_nobody_can_declare_that_no_gate_is_asked(changed):
