@@ -11,7 +11,7 @@ from ml_assets.core.window import Window
 NEVER, ALWAYS, SCHEDULED, DECLARED = "never", "always", "scheduled", "declared"
 ON_DRIFT, ON_ESTIMATE, ON_AUDIT = "on_drift", "on_estimated_loss", "on_audit"
 NAMES = (NEVER, ALWAYS, SCHEDULED, ON_DRIFT, ON_ESTIMATE, ON_AUDIT, DECLARED)
-WEEK = timedelta(days=7)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 # What makes a policy the declared one, under ``retraining``.
 AS_DECLARED = {
     NEVER: "triggers: []",
@@ -52,6 +52,15 @@ class Policy:
         return next((tick for tick in self.ticks if tick > now), None)
 
 
+def _daily(steps: Sequence[Window]) -> tuple[datetime, ...]:
+    """Return the ends of partitions, of shorter ones than a day one a day."""
+    ends: list[datetime] = []
+    for step in steps:
+        if not ends or step.end - ends[-1] >= DAY:
+            ends.append(step.end)
+    return tuple(ends)
+
+
 def compared_policies(
     problem: Problem,
     steps: Sequence[Window],
@@ -83,9 +92,7 @@ def compared_policies(
 
     made = {
         NEVER: Policy(NEVER, silent),
-        ALWAYS: Policy(
-            ALWAYS, silent, tuple(step.end for step in steps), asks_gates=False, watches=False
-        ),
+        ALWAYS: Policy(ALWAYS, silent, _daily(steps), asks_gates=False, watches=False),
         SCHEDULED: Policy(SCHEDULED, silent, tuple(regular) or weekly),
         ON_DRIFT: Policy(ON_DRIFT, on("drift")),
         ON_ESTIMATE: Policy(ON_ESTIMATE, on("estimated")),

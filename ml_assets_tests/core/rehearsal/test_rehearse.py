@@ -13,6 +13,7 @@ from ml_assets.core.rehearsal.fits import EXACT, Fidelity, Fits
 from ml_assets.core.rehearsal.policies import AS_DECLARED, compared_policies
 from ml_assets.core.rehearsal.rehearse import rehearse
 from ml_assets.core.training import Configuration, as_known_at
+from ml_assets.core.window import Window, cut
 from ml_assets_tests.core.rehearsal.streams import BEGINS, DAY, past, problem, steps
 
 CHANGE = BEGINS + 8 * DAY
@@ -237,6 +238,14 @@ def test_what_is_said_of_a_picked_policy_declares_it(name):
     declared = problem(retraining=said).retraining
     assert declared.triggers == picked.retraining.triggers
     assert (declared.cron is not None) == bool(picked.ticks)
+
+
+def test_always_is_each_partition_and_never_more_than_once_a_day():
+    hours = list(cut(Window(BEGINS, BEGINS + 2 * DAY), "hour"))
+    (hourly,) = compared_policies(problem(), hours, names=["always"])
+    (daily,) = compared_policies(problem(), steps(), names=["always"])
+    assert len(hourly.ticks) == 2
+    assert daily.ticks == tuple(step.end for step in steps())
 
 
 def test_nobody_can_declare_that_no_gate_is_asked(changed):
