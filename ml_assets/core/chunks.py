@@ -22,16 +22,21 @@ class Chunks:
     """Counts of one column in stretches of one length.
 
     Attributes:
-        windows: Length of each stretch, in windows.
+        windows: Length of each stretch, in windows; below 1 where there were too few whole ones.
         bins: Counts, shape (chunks, bins).
         missing: Missing values, shape (chunks,).
         phases: Rows by phase of the season, shape (chunks, phases).
     """
 
-    windows: int
+    windows: float
     bins: np.ndarray
     missing: np.ndarray
     phases: np.ndarray
+
+    @property
+    def rows_per_window(self) -> float:
+        """Values that a window usually holds."""
+        return max(1.0, float(self.bins.sum(axis=1).mean()) / self.windows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +118,7 @@ def noticeable(freedom: float) -> float:
     return 1 + ONE_SIDED * (2 / freedom) ** 0.5
 
 
-def growth_exponent(spreads: Mapping[int, tuple[float, int]]) -> float:
+def growth_exponent(spreads: Mapping[float, tuple[float, int]]) -> float:
     """Return g where the design effect grows with a window's length as length ** g.
 
     Memory much shorter than a window gives 0; a level that wanders for weeks comes near 1. Growth
@@ -128,6 +133,8 @@ def growth_exponent(spreads: Mapping[int, tuple[float, int]]) -> float:
         >>> growth_exponent({1: (2.0, 40), 4: (8.0, 20)})
         1.0
     """
+    if 1 not in spreads:
+        return 0.0
     spread, count = spreads[1]
     found = [0.0]
     for length, (longer, chunks) in spreads.items():

@@ -135,7 +135,12 @@ def _tests(
     monitoring: Monitoring,
 ) -> dict[int, tuple[Finding, ...]]:
     """Test every column at every length, as seen from each of some windows."""
-    spent = levels(monitoring, reference.window, tests=tests_of(reference.columns))
+    spent = levels(
+        monitoring,
+        reference.window,
+        tests=tests_of(reference.columns),
+        most=reference.windows,
+    )
     counts = RunningCounts.of(reference, ordered)
     lengths = {place: counts.lengths(place, spent.scales, reference.window) for place in places}
     tested: dict[int, list[Finding]] = {place: [] for place in places}

@@ -57,13 +57,22 @@ class Levels:
         return self.per_window * OF_GROUP[group] / max(1, self.tests[group])
 
 
-def levels(monitoring: Monitoring, window: timedelta, *, tests: dict[Group, int]) -> Levels:
+def levels(
+    monitoring: Monitoring,
+    window: timedelta,
+    *,
+    tests: dict[Group, int],
+    most: float = float("inf"),
+) -> Levels:
     """Spend the declared budget.
+
+    Lengths that the reference does not hold are not judged: it says nothing of how much they vary.
 
     Args:
         monitoring: The declared rule.
         window: Length of a window.
         tests: Tests of each group that one window may see.
+        most: Windows that the reference holds.
 
     Example:
         >>> rule = Monitoring(false_alarms_per_month=1)
@@ -72,4 +81,6 @@ def levels(monitoring: Monitoring, window: timedelta, *, tests: dict[Group, int]
         1.37
     """
     per_window = min(MOST_PER_WINDOW, monitoring.false_alarms_per_month * (window / MONTH))
-    return Levels(per_window, tuple(sorted(set(monitoring.scales))), tests)
+    scales = sorted(set(monitoring.scales))
+    kept = [scale for scale in scales if scale <= most] or scales[:1]
+    return Levels(per_window, tuple(kept), tests)

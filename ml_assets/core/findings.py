@@ -206,7 +206,7 @@ def _rate_tests(column: ColumnReference, found: Stretches) -> Iterator[_Test]:
         test.change(found.missing, some, mix=found.mix),
         MIN_RATE_CHANGE,
         rows,
-        rows / (test.dispersion * found.windows**test.growth),
+        rows / test.design_effect(found.windows),
     )
 
 

@@ -13,6 +13,8 @@ from ml_assets.core.chunks import Chunks, cut
 from ml_assets.core.errors import DataError
 from ml_assets.core.histograms import Bins, count_column
 
+NEARLY = 0.9  # of a window: the stretches pass for whole ones
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -21,23 +23,33 @@ class Layout:
     Attributes:
         phase: Phase of the season of each row.
         phases: Phases of a season.
-        chunks: Stretches of rows by their length in windows; those of one window come first.
+        chunks: Stretches of rows by their length in windows; the shortest come first.
     """
 
     phase: np.ndarray
     phases: int
-    chunks: Mapping[int, list[slice]]
+    chunks: Mapping[float, list[slice]]
 
     @classmethod
     def of(
         cls, phase: np.ndarray, phases: int, *, window_rows: int, scales: Sequence[int], most: int
     ) -> Self:
-        """Cut rows into stretches of every length that the rows hold eight of."""
-        cuts = {
-            length: cut(len(phase), window_rows=window_rows, windows=length, most=most)
-            for length in sorted({1, *scales})
-        }
-        return cls(phase, phases, {length: chunks for length, chunks in cuts.items() if chunks})
+        """Cut rows into stretches of every length that the rows hold eight of.
+
+        Where they hold fewer windows, eight shorter stretches are cut, of at least 20 rows.
+        """
+        cuts: dict[float, list[slice]] = {}
+        for length in sorted({1, *scales}):
+            chunks = cut(len(phase), window_rows=window_rows, windows=length, most=most)
+            if chunks:
+                rows = chunks[0].stop - chunks[0].start
+                cuts[length if rows >= NEARLY * window_rows else rows / window_rows] = chunks
+        return cls(phase, phases, cuts)
+
+    @property
+    def shortest(self) -> list[slice]:
+        """The shortest stretches: a window's length, or less where there are too few of those."""
+        return next(iter(self.chunks.values()))
 
     @cached_property
     def rows_of_phases(self) -> list[np.ndarray]:
@@ -45,7 +57,7 @@ class Layout:
         return [self.phase == index for index in range(self.phases)]
 
     @cached_property
-    def mixes(self) -> dict[int, np.ndarray]:
+    def mixes(self) -> dict[float, np.ndarray]:
         """Rows by phase of each stretch, by length."""
         return {
             windows: np.array(

@@ -2,23 +2,18 @@
 
 With reference shares p over the bins, z is the normal score of each bin's mid-rank and S the
 polynomials of z made orthonormal under p. Of window shares q, T = (q - p)'S has, without drift,
-mean 0 and covariance (1/n + 1/n_ref) * Sigma, with Sigma = I for independent rows.
-Q = T' Sigma^-1 T / (1/n + 1/n_ref) is chi-square, or Hotelling's T-square where Sigma had to be
-estimated from chunks. T[0] sees shifts, T[1] the spread, T[2] and T[3] skew and tails; orders 1-2
-and 1-4 are tried and the smaller p-value doubled. Each T is made normal first by the cube root that
-does so for a gamma variable of its skewness: with few effective rows the tails are far from normal.
-
-Sigma is estimated only where the chunks say that rows depend on each other: where a score's mean
-square, their mean or the largest eigenvalue (Johnstone 2001) exceeds what chance explains in 99 of
-100 cases. A small dependence that hides below costs a little of the budget; estimating Sigma for
-nothing would cost power in every column.
+mean 0 and variances (1/n + 1/n_ref) times a design effect, 1 for independent rows. T[0] sees
+shifts, T[1] the spread, T[2] and T[3] skew and tails. Each has its own design effect, of which the
+reference's stretches tell so much (``spread``), and its own part of the level, so that nothing is
+assumed of how they hang together. Each T is made normal first by the cube root that does so for a
+gamma variable of its skewness: with few effective rows the tails are far from normal.
 """
 
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy.special import chdtrc, chdtri, fdtrc, ndtri
+from scipy.special import ndtri
 
 from ml_assets.core.chunks import (
     MIN_CHUNKS,
@@ -26,14 +21,15 @@ from ml_assets.core.chunks import (
     Expected,
     finite_reference,
     growth_exponent,
-    noticeable,
 )
 from ml_assets.core.effect import Lengths, equivalent_shift
 from ml_assets.core.rates import chance_of_more
+from ml_assets.core.spread import Spread
 
 MAX_ORDER = 4
 LOW_ORDER = 2
 ROWS_FOR_HIGH_ORDER = 500
+OF_ORDER = np.array([0.4, 0.3, 0.15, 0.15])  # shifts and spreads are what most often happens
 
 
 def without_skewness(z: np.ndarray, skewness: np.ndarray) -> np.ndarray:
@@ -117,66 +113,42 @@ class NumericTest:
         return self._bases[phase]
 
     @cached_property
-    def covariance(self) -> np.ndarray:
-        """Sigma: what was measured, at least the independent case; just that without evidence."""
-        if not self.is_dependent:
-            return np.eye(self._orders)
-        values, vectors = np.linalg.eigh(self._measured[1])
-        return (vectors * np.maximum(values, 1)) @ vectors.T
-
-    @cached_property
-    def is_dependent(self) -> bool:
-        """Whether chunks differ by more than independent rows would."""
-        k, m = self._orders, self._counted
-        if k == 0 or m < MIN_CHUNKS:
-            return False
-        measured = self._measured[1]
-        edge = (np.sqrt(m) + np.sqrt(k)) ** 2
-        edge += 2.02 * (np.sqrt(m) + np.sqrt(k)) * (1 / np.sqrt(m) + 1 / np.sqrt(k)) ** (1 / 3)
-        return bool(
-            np.diag(measured).max() > chdtri(m, 0.01 / k) / m
-            or np.diag(measured).mean() > noticeable(k * m)
-            or np.linalg.eigvalsh(measured).max() > edge / m
+    def spread(self) -> Spread:
+        """How much each score varies from stretch to stretch."""
+        first = self._spreads[0][1]
+        return Spread.of(
+            np.sum(first**2, axis=0),
+            len(first),
+            stretch=self.chunks[0].windows,
+            exponent=self._growth,
         )
 
-    @cached_property
-    def growth(self) -> float:
-        """Exponent with which the design effect grows with a window's length."""
-        if self._orders == 0 or self._counted < MIN_CHUNKS:
-            return 0.0
-        counted = {part.windows: len(self._spread(part)) for part in self.chunks}
-        spreads = {
-            length: (float(np.diag(measured).mean()), counted[length])
-            for length, measured in self._measured.items()
-        }
-        return growth_exponent(spreads)
-
     def design_effect(self, windows: Lengths = 1) -> np.ndarray:
-        """Return the mean variance of the scores, 1 for independent rows."""
-        return self._mean_variance * np.asarray(windows, float) ** self.growth
+        """Return the mean variance of the scores to be expected, 1 for independent rows."""
+        if self._orders == 0:
+            return np.ones(np.shape(windows))
+        return self.spread.expected(windows).mean(axis=-1)
 
     def p_value(
         self, bins: np.ndarray, *, windows: Lengths = 1, mix: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the chance of differences this large; values in empty bins count too."""
         basis = self.basis(mix)
+        known = basis.expected.rows
         n = np.maximum(bins.sum(axis=-1), 1)
         outside = bins[..., basis.expected.shares == 0].sum(axis=-1)
-        stray = chance_of_more(outside, n, 1 / (basis.expected.rows + 1))
+        stray = chance_of_more(outside, n, 1 / (known + 1))
         if self._orders == 0:
             return stray
-        growth = np.asarray(windows, float) ** self.growth
-        scale = (1 / n + 1 / basis.expected.rows) * growth
-        deviation = np.sqrt(np.diag(self.covariance) * scale[..., None])
-        skewness = basis.skewness[: self._orders] * np.sqrt(
-            np.diag(self.covariance) * (growth / n)[..., None]
-        )
-        drift = basis.drift(bins)[..., : self._orders] / deviation
-        drift = without_skewness(drift, skewness) * deviation
-        low = self._p_of_order(drift, scale, min(LOW_ORDER, self._orders))
-        both = np.minimum(low, self._p_of_order(drift, scale, self._orders))
-        few = self.is_dependent & (n / self.design_effect(windows) < ROWS_FOR_HIGH_ORDER)
-        smooth = np.where(few | (self._orders <= LOW_ORDER), low, np.minimum(1, 2 * both))
+        variance = (1 / n + 1 / known)[..., None]
+        z = basis.drift(bins)[..., : self._orders] / np.sqrt(variance)
+        deviation = np.sqrt(self.spread.expected(windows))
+        skewness = basis.skewness[: self._orders] * deviation / np.sqrt(n)[..., None]
+        z = without_skewness(z / deviation, skewness) * deviation
+        length = known / self.chunks[0].rows_per_window
+        each = self.spread.tail(z, windows, share=n / (n + known), of=length)
+        smooth = np.min(each / self._budget(n / self.design_effect(windows)), axis=-1)
+        smooth = np.minimum(1, smooth)
         return np.where(outside > 0, np.minimum(1, 2 * np.minimum(smooth, stray)), smooth)
 
     def effect(
@@ -190,27 +162,40 @@ class NumericTest:
         )
 
     @cached_property
-    def _mean_variance(self) -> float:
-        return float(np.mean(np.diag(self.covariance))) if self._orders else 1.0
-
-    @cached_property
     def _orders(self) -> int:
         # Phases may fill fewer bins than the whole, so the poorest decides.
         filled = (self.by_phase > 0).sum(axis=1)
         return max(0, min(MAX_ORDER, int(filled[filled > 0].min()) - 1))
 
-    @cached_property
-    def _counted(self) -> int:
-        return len(self._spread(self.chunks[0]))
+    def _budget(self, effective: np.ndarray) -> np.ndarray:
+        """Return the share of the level that each score may spend, shape (..., orders)."""
+        every = OF_ORDER[: self._orders] / OF_ORDER[: self._orders].sum()
+        if self._orders <= LOW_ORDER or self._is_independent:
+            return every
+        low = np.where(np.arange(self._orders) < LOW_ORDER, every, 1e-9)
+        low /= low[:LOW_ORDER].sum()
+        return np.where(effective[..., None] < ROWS_FOR_HIGH_ORDER, low, every)
 
     @cached_property
-    def _measured(self) -> dict[int, np.ndarray]:
-        spreads = {part.windows: self._spread(part) for part in self.chunks}
-        return {
-            length: spread.T @ spread / len(spread)
-            for length, spread in spreads.items()
-            if len(spread) >= MIN_CHUNKS
-        }
+    def _is_independent(self) -> bool:
+        return bool(self.spread.chance_of_independence.min() >= 0.5)
+
+    @cached_property
+    def _growth(self) -> float:
+        """Exponent with which the design effect grows with a window's length."""
+        if self._orders == 0:
+            return 0.0
+        return growth_exponent(
+            {
+                length: (float(np.mean(scores**2)), len(scores))
+                for length, scores in self._spreads
+                if len(scores) >= MIN_CHUNKS
+            }
+        )
+
+    @cached_property
+    def _spreads(self) -> list[tuple[float, np.ndarray]]:
+        return [(part.windows, self._spread(part)) for part in self.chunks]
 
     def _spread(self, part: Chunks) -> np.ndarray:
         """Return the standardised scores of the chunks that hold a value."""
@@ -222,16 +207,3 @@ class NumericTest:
                 factor = n * finite_reference(n, basis.expected.rows)
                 spreads.append(basis.drift(bins)[: self._orders] * factor**0.5)
         return np.array(spreads).reshape(-1, self._orders)
-
-    def _p_of_order(self, drift: np.ndarray, scale: np.ndarray, k: int) -> np.ndarray:
-        m = self._counted
-        part = drift[..., :k]
-        distance = np.einsum("...i,ij,...j->...", part, self._precisions[k], part) / scale
-        if not self.is_dependent:
-            return chdtrc(k, distance)
-        return fdtrc(k, m - k, distance * (m - k) / (k * (m - 1)))
-
-    @cached_property
-    def _precisions(self) -> dict[int, np.ndarray]:
-        orders = {min(LOW_ORDER, self._orders), self._orders}
-        return {k: np.linalg.inv(self.covariance[:k, :k]) for k in orders}

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import betainc, ndtr, stdtr
+from scipy.special import betainc
 
-from ml_assets.core.chunks import MIN_CHUNKS, Chunks, Expected, growth_exponent, noticeable
+from ml_assets.core.chunks import MIN_CHUNKS, Chunks, Expected, growth_exponent
 from ml_assets.core.effect import Lengths
+from ml_assets.core.spread import Spread
+
+MANY = 1e6
 
 
 def chance_of_more(count: np.ndarray, trials: np.ndarray, rate: float) -> np.ndarray:
@@ -34,14 +37,22 @@ class RateTest:
     chunks: tuple[Chunks, ...]
 
     @cached_property
-    def dispersion(self) -> float:
-        """Variance of the chunks' rate against that of independent rows, at least 1."""
-        return max(1.0, self._spreads[1][0])
+    def spread(self) -> Spread:
+        """How much the rate varies from stretch to stretch."""
+        measured = [(part.windows, *self._squares(part)) for part in self.chunks]
+        stretch, squares, counted = measured[0]
+        if not counted:  # a share that was never seen is compared with its largest likely rate
+            return Spread.of(0.0, MANY)
+        by_length = {
+            length: (total / count, count)
+            for length, total, count in measured
+            if count >= MIN_CHUNKS
+        }
+        return Spread.of(squares, counted, stretch=stretch, exponent=growth_exponent(by_length))
 
-    @cached_property
-    def growth(self) -> float:
-        """Exponent with which the dispersion grows with a window's length."""
-        return growth_exponent(self._spreads)
+    def design_effect(self, windows: Lengths = 1) -> np.ndarray:
+        """Return the variance of the rate to be expected, 1 for independent rows."""
+        return self.spread.expected(windows)[..., 0]
 
     def p_value(
         self,
@@ -57,12 +68,11 @@ class RateTest:
             return chance_of_more(hits, rows, 1 / (expected.rows + 1))
         rate = float(expected.shares[1])
         pooled = (hits + rate * expected.rows + 0.5) / (rows + expected.rows + 1)
-        spread = self.dispersion * np.asarray(windows, float) ** self.growth
-        variance = pooled * (1 - pooled) * (1 / rows + 1 / expected.rows) * spread
-        distance = -np.abs(hits / rows - rate) / variance**0.5
-        if self.dispersion <= noticeable(self._spreads[1][1]):
-            return 2 * ndtr(distance)
-        return 2 * stdtr(self._spreads[1][1] - 1, distance)
+        variance = pooled * (1 - pooled) * (1 / rows + 1 / expected.rows)
+        z = (hits / rows - rate) / np.sqrt(variance)
+        length = expected.rows / self._rows_per_window
+        share = rows / (rows + expected.rows)
+        return self.spread.tail(z[..., None], windows, share=share, of=length)[..., 0]
 
     def change(
         self, hits: np.ndarray, rows: np.ndarray, *, mix: np.ndarray | None = None
@@ -71,17 +81,15 @@ class RateTest:
         return hits / rows - Expected.of(self.by_phase, mix).shares[1]
 
     @cached_property
-    def _spreads(self) -> dict[int, tuple[float, int]]:
-        return {part.windows: (self._spread(part), len(part.missing)) for part in self.chunks}
+    def _rows_per_window(self) -> float:
+        first = self.chunks[0]
+        return max(1.0, float(np.mean(first.bins.sum(axis=1) + first.missing)) / first.windows)
 
-    def _spread(self, part: Chunks) -> float:
-        if len(part.missing) < MIN_CHUNKS:
-            return 1.0
+    def _squares(self, part: Chunks) -> tuple[float, int]:
+        """Return the sum of the squared standardised rates, and of how many stretches."""
         rows = np.maximum(part.missing + part.bins.sum(axis=1), 1)
         rates = np.array([Expected.of(self.by_phase, mix).shares[1] for mix in part.phases])
         variance = rates * (1 - rates)
         known = variance > 0
-        if not known.any():
-            return 1.0
-        squares = (part.missing / rows - rates)[known] ** 2 * rows[known] / variance[known]
-        return float(squares.mean())
+        gaps = (part.missing / rows - rates)[known] ** 2 * rows[known] / variance[known]
+        return float(gaps.sum()), int(known.sum())

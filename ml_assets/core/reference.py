@@ -34,7 +34,7 @@ from ml_assets.core.rates import RateTest, chance_of_more
 
 Role = Literal["feature", "prediction", "residual", "absolute_residual"]
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class ColumnReference:
         counts: All rows of the training data.
         by_phase: Counts by phase of the season and bin, shape (phases, bins).
         missing_by_phase: Missing values by phase.
-        chunks: Stretches by length; the first are as long as a window.
+        chunks: Stretches by length; the first are as long as a window, if there were enough.
         singletons: Categories that occur once, which says how likely a new one is.
         was_constant: Whether a chunk held one value only.
     """
@@ -66,7 +66,7 @@ class ColumnReference:
         """Learn the bins of a column and count its chunks."""
         bins = fit_bins(column, kind)
         phases = [count_column(column[here], bins) for here in layout.rows_of_phases]
-        windows = [count_column(column.iloc[chunk], bins) for chunk in layout.chunks[1]]
+        windows = [count_column(column.iloc[chunk], bins) for chunk in layout.shortest]
         singletons = 0
         if isinstance(bins, CategoryBins):
             singletons = int((pd.Series(texts(column), dtype=object).value_counts() == 1).sum())
@@ -149,7 +149,7 @@ class ColumnReference:
         }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any], phases: Mapping[int, np.ndarray]) -> Self:
+    def from_json(cls, stored: Mapping[str, Any], phases: Mapping[float, np.ndarray]) -> Self:
         """Build the column that ``to_json`` described."""
         match stored["bins"]:
             case {"edges": edges}:
@@ -192,7 +192,7 @@ class Reference:
     chunk_rows: int
     rows: int
     phases: int
-    mixes: Mapping[int, np.ndarray]
+    mixes: Mapping[float, np.ndarray]
 
     @classmethod
     def fit(
@@ -238,8 +238,13 @@ class Reference:
             _demand_values(frame, name, kind)
             role = roles.get(name, "feature")
             columns[name] = ColumnReference.fit(frame[name], kind, role, layout=layout)
-        first = layout.chunks[1][0]
+        first = layout.shortest[0]
         return cls(columns, window, first.stop - first.start, len(frame), phases, layout.mixes)
+
+    @property
+    def windows(self) -> float:
+        """Windows that it holds."""
+        return self.rows / self.chunk_rows * min(self.mixes)
 
     @property
     def bins(self) -> dict[str, Bins]:
@@ -271,7 +276,7 @@ class Reference:
                 "Materialise the version's reference again."
             )
             raise ArtefactError(message)
-        mixes = {int(windows): np.array(mix) for windows, mix in stored["mixes"].items()}
+        mixes = {float(windows): np.array(mix) for windows, mix in stored["mixes"].items()}
         columns = {
             name: ColumnReference.from_json(c, mixes) for name, c in stored["columns"].items()
         }
