@@ -1,33 +1,30 @@
 """The test of a categorical column: Pearson's chi-square beside its most changed category.
 
-The null of the chi-square is a scaled one: the scale is what the reference's stretches tell of it
-(``spread``), and the degrees of freedom follow from its variance over them where that is larger
-than chance explains (Satterthwaite 1946; Rao and Scott 1981). Scaling alone alarms ten times too
-often with fifty categories.
-
-When one category of many grows, its own share shows it sooner than a sum over all. Its p-value in
-Fisher's exact test, times the number of categories, is tried too, with what the stretches tell of
-its own share.
+If rows are independent, Pearson's chi-square is tried beside Fisher's exact test of each category,
+times the number of categories: when one of many grows, its own share shows it sooner than a sum.
+If they depend on each other, the sum is ruled by the few categories that come in clumps, and its
+tail is anybody's guess. Then each category is judged alone, with what the reference's stretches
+tell of its own spread (``spread``). How likely either is, they tell as well.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import betainc, ndtri
+from scipy.special import betainc, chdtrc
 
 from ml_assets.core.chunks import (
     MIN_CHUNKS,
-    ONE_SIDED,
     Chunks,
     Expected,
     finite_reference,
     growth_exponent,
 )
-from ml_assets.core.effect import Lengths, equivalent_shift
-from ml_assets.core.spread import Spread
+from ml_assets.core.effect import equivalent_shift
+from ml_assets.core.spread import Lengths, Spread
 
 MIN_EXPECTED = 1.0  # rows; rarer categories are left to their own test
+TINY = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +47,24 @@ class CategoryTest:
 
     @cached_property
     def spread(self) -> Spread:
-        """How much the chi-square varies from stretch to stretch."""
-        ratios = self._ratios[0][1]
-        squares = self._freedom * float(ratios.sum())
-        return Spread.of(squares, self._freedom * len(ratios), **self._lengths)
+        """How much each category's share varies from stretch to stretch."""
+        first = self._squares(self.chunks[0])
+        shares = [1 - expected.shares for _, expected in first]
+        own = [part / np.maximum(rest, 1e-9) for (part, _), rest in zip(first, shares, strict=True)]
+        together = sum(float(part.sum()) for part, _ in first)
+        degrees = sum(max(1, int((expected.shares > 0).sum()) - 1) for _, expected in first)
+        return Spread.of(
+            np.sum(own, axis=0),
+            len(first),
+            together=(together, degrees),
+            stretch=self.chunks[0].windows,
+            exponent=self._growth,
+        )
 
     def design_effect(self, windows: Lengths = 1) -> np.ndarray:
         """Return the mean chi-square to be expected against that of independent rows."""
-        return self.spread.expected(windows)[..., 0]
+        share = 1 - self.expected().shares
+        return self.spread.expected(windows) @ share / share.sum()
 
     def p_value(
         self, bins: np.ndarray, *, windows: Lengths = 1, mix: np.ndarray | None = None
@@ -65,26 +72,10 @@ class CategoryTest:
         """Return the chance of differences this large among known categories."""
         known, expected = bins[..., :-1].astype(float), self.expected(mix)
         n = np.maximum(known.sum(axis=-1, keepdims=True), 1)
-        pooled = (known + expected.shares * expected.rows) / (n + expected.rows)
-        gap, enough = known / n - expected.shares, n * pooled >= MIN_EXPECTED
-        scale = 1 / n + 1 / expected.rows
-        squares = np.divide(gap**2, pooled * scale, out=np.zeros_like(gap), where=enough)
-        inverse = np.divide(1, n * pooled, out=np.zeros_like(gap), where=enough).sum(axis=-1)
-        degrees = np.maximum(1, enough.sum(axis=-1) - 1)
-        reference = {
-            "share": n[..., 0] / (n[..., 0] + expected.rows),
-            "of": expected.rows / self.chunks[0].rows_per_window,
-        }
-        # Rare categories add 1/(n p) to the variance of Pearson's sum (Haldane 1937).
-        freedom = np.minimum(degrees / (1 + inverse / (2 * degrees)), self._freedom)
-        ratio = (squares.sum(axis=-1) * freedom / degrees)[..., None]
-        whole = self.spread.tail_of_squares(ratio, freedom[..., None], windows, **reference)[..., 0]
-        z = ndtri(np.maximum(_own_p_values(known, n, expected), 1e-300) / 2)
-        single = self._own_spread.tail(z, windows, **reference).min(axis=-1)
-        largest = np.minimum(1, (expected.shares > 0).sum() * single)
-        # The harmonic mean holds under dependence where it is small (Wilson 2019).
-        both = 2 / (1 / np.maximum(whole, 1e-300) + 1 / np.maximum(largest, 1e-300))
-        return np.where(known.sum(axis=-1) > 0, both, 1.0)
+        independent = self.spread.chance_of_independence
+        chance = independent * _if_independent(known, n, expected)
+        chance += (1 - independent) * self._if_dependent(known, n, expected, windows)
+        return np.where(known.sum(axis=-1) > 0, np.minimum(1.0, chance), 1.0)
 
     def effect(
         self, bins: np.ndarray, *, windows: Lengths = 1, mix: np.ndarray | None = None
@@ -98,55 +89,40 @@ class CategoryTest:
         return np.where(known.sum(axis=-1) > 0, size, 0.0)
 
     @cached_property
-    def _degrees(self) -> int:
-        return max(1, int((self.by_phase[:, :-1].sum(axis=0) > 0).sum()) - 1)
-
-    @cached_property
-    def _freedom(self) -> float:
-        """Degrees of freedom that the chunks' chi-square seems to have (Satterthwaite 1946)."""
-        ratios = self._ratios[0][1]
-        if len(ratios) < MIN_CHUNKS:
-            return float(self._degrees)
-        mean, variance = max(1.0, float(ratios.mean())), float(ratios.var())
-        most = 2 / self._degrees * (1 + ONE_SIDED * ((2 + 12 / self._degrees) / len(ratios)) ** 0.5)
-        if variance <= most * mean**2:
-            return float(self._degrees)
-        return max(1.0, 2 * mean**2 / variance)
-
-    @cached_property
-    def _lengths(self) -> dict[str, float]:
-        """What is known of the spread's growth with length."""
-        spreads = {
-            length: (float(ratios.mean()), len(ratios))
-            for length, ratios in self._ratios
-            if len(ratios) >= MIN_CHUNKS
-        }
-        return {"stretch": self.chunks[0].windows, "exponent": growth_exponent(spreads)}
-
-    @cached_property
-    def _ratios(self) -> list[tuple[float, np.ndarray]]:
-        """Chi-square over degrees of freedom of each chunk, by length."""
-        return [
-            (
-                part.windows,
-                np.array(
-                    [
-                        float(squares.sum()) / max(1, int((expected.shares > 0).sum()) - 1)
-                        for squares, expected in self._squares(part)
-                    ]
-                ),
-            )
+    def _growth(self) -> float:
+        """Exponent with which the design effect grows with a window's length."""
+        ratios = {
+            part.windows: [
+                float(squares.sum()) / max(1, int((expected.shares > 0).sum()) - 1)
+                for squares, expected in self._squares(part)
+            ]
             for part in self.chunks
-        ]
+        }
+        return growth_exponent(
+            {
+                length: (float(np.mean(found)), len(found))
+                for length, found in ratios.items()
+                if len(found) >= MIN_CHUNKS
+            }
+        )
 
-    @cached_property
-    def _own_spread(self) -> Spread:
-        """How much each category's own share varies."""
-        own = [
-            squares / np.maximum(1 - expected.shares, 1e-9)
-            for squares, expected in self._squares(self.chunks[0])
-        ]
-        return Spread.of(np.sum(own, axis=0), len(own), **self._lengths)
+    def _if_dependent(
+        self, known: np.ndarray, n: np.ndarray, expected: Expected, windows: Lengths
+    ) -> np.ndarray:
+        """Return the p-value of the most changed category, by what is known of its own spread."""
+        there = expected.shares > 0
+        pooled = (known + expected.shares * expected.rows) / (n + expected.rows)
+        variance = np.maximum(pooled * (1 - pooled), 1e-12) * (1 / n + 1 / expected.rows)
+        each = self.spread.of_dependence.tail(
+            (known / n - expected.shares) / np.sqrt(variance),
+            windows,
+            # Of a row's third moment p (1 - p) (1 - 2 p); the reference's is negligible.
+            skewness=(1 - 2 * pooled)
+            / (np.square(n) * (1 / n + 1 / expected.rows) * np.sqrt(variance)),
+            share=n[..., 0] / (n[..., 0] + expected.rows),
+            of=expected.rows / self.chunks[0].rows_per_window,
+        )
+        return there.sum() * each[..., there].min(axis=-1)
 
     def _squares(self, part: Chunks) -> list[tuple[np.ndarray, Expected]]:
         """Return each chunk's chi-square by category, and what it is compared with."""
@@ -164,13 +140,33 @@ class CategoryTest:
         return found
 
 
-def _own_p_values(known: np.ndarray, n: np.ndarray, expected: Expected) -> np.ndarray:
+def _if_independent(known: np.ndarray, n: np.ndarray, expected: Expected) -> np.ndarray:
+    """Return the p-value of Pearson's sum and of the most changed category.
+
+    Both are small when one category of few has moved: the harmonic mean of the two holds under
+    dependence where it is small (Wilson 2019), and costs less than twice the smaller one.
+    """
+    pooled = (known + expected.shares * expected.rows) / (n + expected.rows)
+    gap, enough = known / n - expected.shares, n * pooled >= MIN_EXPECTED
+    scale = 1 / n + 1 / expected.rows
+    squares = np.divide(gap**2, pooled * scale, out=np.zeros_like(gap), where=enough)
+    inverse = np.divide(1, n * pooled, out=np.zeros_like(gap), where=enough).sum(axis=-1)
+    degrees = np.maximum(1, enough.sum(axis=-1) - 1)
+    # Rare categories add 1/(n p) to the variance of Pearson's sum (Haldane 1937).
+    freedom = degrees / (1 + inverse / (2 * degrees))
+    whole = chdtrc(freedom, squares.sum(axis=-1) * freedom / degrees)
+    there = expected.shares > 0
+    single = _of_each(known[..., there], n, expected.shares[there] * expected.rows, expected.rows)
+    largest = np.minimum(1, there.sum() * single.min(axis=-1))
+    return 2 / (1 / np.maximum(whole, TINY) + 1 / np.maximum(largest, TINY))
+
+
+def _of_each(known: np.ndarray, n: np.ndarray, in_reference: np.ndarray, rows: float) -> np.ndarray:
     """Return each category's own two-sided p-value, given its rows in window and reference.
 
     Of all rows of a category, those of the window are binomial (Fisher's exact test).
     """
-    total = known + expected.shares * expected.rows
-    odds = n / (n + expected.rows)
+    total, odds = known + in_reference, n / (n + rows)
     more = np.where(known > 0, betainc(np.maximum(known, 1e-9), total - known + 1, odds), 1.0)
     less = 1 - betainc(known + 1, np.maximum(total - known, 1e-9), odds)
     return np.minimum(1.0, 2 * np.minimum(more, less))

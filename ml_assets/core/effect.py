@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-Lengths = int | np.ndarray
+from ml_assets.core.spread import Lengths, Spread
 
 
 class ColumnTest(Protocol):
@@ -22,6 +22,11 @@ class ColumnTest(Protocol):
     ``bins`` has one row a stretch, or is one stretch; ``windows`` is the length of each in windows
     and ``mix`` their common rows by phase of the season.
     """
+
+    @property
+    def spread(self) -> Spread:
+        """How much its statistics vary from stretch to stretch."""
+        ...
 
     def design_effect(self, windows: Lengths = 1) -> np.ndarray:
         """How many dependent rows weigh as one independent row."""

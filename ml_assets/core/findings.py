@@ -87,7 +87,8 @@ def plain_fault(
     else:
         rows = float(counts.present / column.test.design_effect())
         stands_still = is_constant(counts) and not column.was_constant
-        chance = column.largest_share**rows if stands_still else 1.0
+        share = column.largest_share
+        chance = column.test.spread.chance_of_all(share, counts.present) if stands_still else 1.0
     if chance > PROOF or (column.role in LATE and (counts is None or counts.present == 0)):
         return None
     return Finding(

@@ -7,8 +7,7 @@ import numpy as np
 from scipy.special import betainc
 
 from ml_assets.core.chunks import MIN_CHUNKS, Chunks, Expected, growth_exponent
-from ml_assets.core.effect import Lengths
-from ml_assets.core.spread import Spread
+from ml_assets.core.spread import Lengths, Spread
 
 MANY = 1e6
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ml_assets.core.chi_square import CategoryTest
 from ml_assets.core.chunks import Chunks, phases_in
-from ml_assets.core.effect import ColumnTest, Lengths
+from ml_assets.core.effect import ColumnTest
 from ml_assets.core.errors import ArtefactError, DataError
 from ml_assets.core.histograms import (
     Bins,
@@ -31,6 +31,7 @@ from ml_assets.core.histograms import (
 from ml_assets.core.layout import Layout, phase_of_rows
 from ml_assets.core.normal_scores import NumericTest
 from ml_assets.core.rates import RateTest, chance_of_more
+from ml_assets.core.spread import Lengths
 
 Role = Literal["feature", "prediction", "residual", "absolute_residual"]
 

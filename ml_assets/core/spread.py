@@ -8,21 +8,35 @@ that the stretches leave to it, and the chance of a deviation is its mean over t
 one where many stretches behave like independent rows, near Student's where they do not, and wide
 where there are few.
 
-Before any stretch half the weight lies on v = 1, half evenly over the logarithm of 1 to 1000. Less
-than 1 is never believed.
+Either all statistics of a column have v = 1, or each has its own v of 1 to 1000; before any stretch
+both are as likely, and the logarithm of v as likely everywhere. Less than 1 is never believed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from scipy.special import chdtrc, ndtr
+from scipy.special import ndtr
 
-from ml_assets.core.effect import Lengths
-
+Lengths = float | np.ndarray
 MOST = 1000.0
 INFLATIONS = np.append(1.0, np.geomspace(1, MOST, 65)[1:])
-PRIOR = np.append(0.5, np.full(len(INFLATIONS) - 1, 0.5 / (len(INFLATIONS) - 1)))
+
+MOST_SKEWED = 2.0  # as an exponential variable is
+NEGLIGIBLE = 1e-10  # weight that cannot make a p-value of a budget's size
+
+
+def without_skewness(z: np.ndarray, skewness: np.ndarray | float) -> np.ndarray:
+    """Return standardised means as normal as a cube root makes them (Wilson and Hilferty 1931).
+
+    A mean of squares, or a rare category, has a long upper tail: at four deviations the mean of 100
+    squares is ten times as likely as a normal one.
+    """
+    skewness = np.clip(skewness, -MOST_SKEWED, MOST_SKEWED)
+    small = np.abs(skewness) < 1e-6
+    safe = np.where(small, 1.0, skewness)
+    root = np.cbrt(np.maximum(1 + safe * z / 2, 1e-6))
+    return np.where(small, z, 6 / safe * (root - 1) + safe / 6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +59,7 @@ class Spread:
         squares: np.ndarray | float,
         freedom: np.ndarray | float,
         *,
+        together: tuple[float, float] | None = None,
         stretch: float = 1.0,
         exponent: float = 0.0,
     ) -> Self:
@@ -53,6 +68,7 @@ class Spread:
         Args:
             squares: Sum of squared deviations of each statistic, in variances of independent rows.
             freedom: Its degrees of freedom.
+            together: Squares and freedom of all; their sums by default.
             stretch: As the attribute; below 1 there was too little for whole windows.
             exponent: As the attribute.
 
@@ -62,47 +78,66 @@ class Spread:
             True
         """
         total, count = np.broadcast_arrays(np.atleast_1d(squares), np.atleast_1d(freedom))
-        total, count = total[:, None].astype(float), count[:, None].astype(float)
-        likelihood = -0.5 * (count * np.log(INFLATIONS) + total / INFLATIONS)
-        weights = PRIOR * np.exp(likelihood - likelihood.max(axis=-1, keepdims=True))
-        return cls(weights / weights.sum(axis=-1, keepdims=True), stretch, exponent)
+        logs = _log_likelihoods(total, count)
+        highest = logs.max(axis=-1, keepdims=True, initial=-np.inf)
+        likely = np.exp(logs - highest)
+        weights = np.empty((len(logs), len(INFLATIONS)))
+        weights[:, 1:] = likely / likely.sum(axis=-1, keepdims=True)
+        # For dependence speaks one statistic alone, or all together.
+        whole = np.array([together or (total.sum(), count.sum())], float)
+        every = np.concatenate([logs, _log_likelihoods(*whole.T)])
+        odds = np.exp(np.minimum(every, 300.0)).mean()
+        weights[:, 0] = 1 / (1 + odds)
+        weights[:, 1:] *= 1 - weights[:, :1]
+        return cls(weights, stretch, exponent)
 
     @property
-    def chance_of_independence(self) -> np.ndarray:
-        """Weight of v = 1, shape (statistics,)."""
-        return self.weights[:, 0]
+    def chance_of_independence(self) -> float:
+        """Weight of v = 1."""
+        return float(self.weights[:, 0].max(initial=0.0))
+
+    @property
+    def of_dependence(self) -> "Spread":
+        """The same, if rows do depend on each other."""
+        weights = self.weights / np.maximum(1 - self.weights[:, :1], 1e-300)
+        weights[:, 0] = 0.0
+        return replace(self, weights=weights)
 
     def expected(self, windows: Lengths = 1) -> np.ndarray:
         """Return the v to be expected at some lengths, shape (lengths..., statistics)."""
         return np.sum(self.weights * self._at(windows), axis=-1)
 
     def tail(
-        self, z: np.ndarray, windows: Lengths = 1, *, share: np.ndarray | float = 0.0, of: float = 1
+        self,
+        z: np.ndarray,
+        windows: Lengths = 1,
+        *,
+        skewness: np.ndarray | float = 0.0,
+        share: np.ndarray | float = 0.0,
+        of: float = 1,
     ) -> np.ndarray:
         """Return the chance of deviations at least this large, in either direction.
 
         Args:
             z: In standard deviations of independent rows, shape (lengths..., statistics).
             windows: Length of what is judged.
+            skewness: Of z where rows are independent; it grows with the root of v.
             share: Share of the variance that is the reference's own.
             of: Length of the reference, in windows.
         """
         inflation = self._inflation(windows, share, of)
-        return 2 * np.sum(self.weights * ndtr(-np.abs(z)[..., None] / np.sqrt(inflation)), axis=-1)
+        chance = np.zeros(np.shape(z))
+        for place in np.flatnonzero(self.weights.max(axis=0) > NEGLIGIBLE):
+            root = np.sqrt(inflation[..., place])
+            normal = without_skewness(z / root, skewness * root)
+            chance += self.weights[:, place] * 2 * ndtr(-np.abs(normal))
+        return chance
 
-    def tail_of_squares(
-        self,
-        squares: np.ndarray,
-        freedom: np.ndarray | float,
-        windows: Lengths = 1,
-        *,
-        share: np.ndarray | float = 0.0,
-        of: float = 1,
-    ) -> np.ndarray:
-        """Return the chance of sums of ``freedom`` squares at least this large."""
-        inflation = self._inflation(windows, share, of)
-        count = np.asarray(freedom, float)[..., None]
-        return np.sum(self.weights * chdtrc(count, squares[..., None] / inflation), axis=-1)
+    def chance_of_all(self, share: float, rows: float) -> float:
+        """Return the chance that one value of this share fills all rows of a window."""
+        if not len(self.weights):
+            return share**rows
+        return float(np.mean(self.weights @ share ** (rows / self._at(1)[0])))
 
     def _inflation(self, windows: Lengths, share: np.ndarray | float, of: float) -> np.ndarray:
         """Return the inflations of a difference, shape (lengths..., 1, inflations)."""
@@ -119,3 +154,9 @@ class Spread:
         if self.stretch < 1:
             return 1 + (INFLATIONS - 1) * np.maximum(1.0, length / self.stretch)
         return INFLATIONS * length**self.exponent
+
+
+def _log_likelihoods(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Return the logarithm of each v's likelihood above 1, less that of 1."""
+    gained = total[:, None] * (1 - 1 / INFLATIONS[1:])
+    return 0.5 * (gained - count[:, None] * np.log(INFLATIONS[1:]))
