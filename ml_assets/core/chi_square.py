@@ -89,7 +89,7 @@ class CategoryTest:
         return np.where(known.sum(axis=-1) > 0, size, 0.0)
 
     @cached_property
-    def _growth(self) -> float:
+    def _growth(self) -> float | None:
         """Exponent with which the design effect grows with a window's length."""
         ratios = {
             part.windows: [

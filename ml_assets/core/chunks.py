@@ -118,11 +118,11 @@ def noticeable(freedom: float) -> float:
     return 1 + ONE_SIDED * (2 / freedom) ** 0.5
 
 
-def growth_exponent(spreads: Mapping[float, tuple[float, int]]) -> float:
+def growth_exponent(spreads: Mapping[float, tuple[float, int]]) -> float | None:
     """Return g where the design effect grows with a window's length as length ** g.
 
     Memory much shorter than a window gives 0; a level that wanders for weeks comes near 1. Growth
-    within what chance explains counts as none.
+    within what chance explains counts as none. Of one length alone nothing follows: None.
 
     Args:
         spreads: Mean square of the standardised statistic and number of chunks, by length.
@@ -133,8 +133,8 @@ def growth_exponent(spreads: Mapping[float, tuple[float, int]]) -> float:
         >>> growth_exponent({1: (2.0, 40), 4: (8.0, 20)})
         1.0
     """
-    if 1 not in spreads:
-        return 0.0
+    if 1 not in spreads or len(spreads) == 1:
+        return None
     spread, count = spreads[1]
     found = [0.0]
     for length, (longer, chunks) in spreads.items():

@@ -13,6 +13,7 @@ from ml_assets.core.chunks import Chunks, cut
 from ml_assets.core.errors import DataError
 from ml_assets.core.histograms import Bins, count_column
 
+MEASURED = (1, 2, 4)  # windows; how a spread grows with length shows even if one alone is judged
 NEARLY = 0.9  # of a window: the stretches pass for whole ones
 
 
@@ -39,7 +40,7 @@ class Layout:
         Where they hold fewer windows, eight shorter stretches are cut, of at least 20 rows.
         """
         cuts: dict[float, list[slice]] = {}
-        for length in sorted({1, *scales}):
+        for length in sorted({*MEASURED, *scales}):
             chunks = cut(len(phase), window_rows=window_rows, windows=length, most=most)
             if chunks:
                 rows = chunks[0].stop - chunks[0].start

@@ -171,10 +171,10 @@ class NumericTest:
         return self.spread.chance_of_independence >= 0.5
 
     @cached_property
-    def _growth(self) -> float:
+    def _growth(self) -> float | None:
         """Exponent with which the design effect grows with a window's length."""
         if self._orders == 0:
-            return 0.0
+            return None
         return growth_exponent(
             {
                 length: (float(np.mean(scores**2)), len(scores))

@@ -46,12 +46,12 @@ class Spread:
     Attributes:
         weights: Weight of each of ``INFLATIONS``, shape (statistics, inflations).
         stretch: Length of the stretches that measured it, in windows.
-        exponent: With which it grows with length, where stretches of several lengths were measured.
+        exponent: With which it grows with length; None where one length alone was measured.
     """
 
     weights: np.ndarray
     stretch: float = 1.0
-    exponent: float = 0.0
+    exponent: float | None = 0.0
 
     @classmethod
     def of(
@@ -61,7 +61,7 @@ class Spread:
         *,
         together: tuple[float, float] | None = None,
         stretch: float = 1.0,
-        exponent: float = 0.0,
+        exponent: float | None = 0.0,
     ) -> Self:
         """Learn from sums of squares that are v times chi-square.
 
@@ -147,11 +147,11 @@ class Spread:
     def _at(self, windows: Lengths) -> np.ndarray:
         """Return the inflations at some lengths, shape (lengths..., 1, inflations).
 
-        Stretches shorter than a window say nothing of longer ones. What exceeds 1 then grows in
-        proportion to length, which is the most that a memory without end makes of it.
+        Stretches of one length say nothing of longer ones. What exceeds 1 then grows in proportion
+        to length, which is the most that a memory without end makes of it.
         """
         length = np.asarray(windows, float)[..., None, None]
-        if self.stretch < 1:
+        if self.exponent is None:
             return 1 + (INFLATIONS - 1) * np.maximum(1.0, length / self.stretch)
         return INFLATIONS * length**self.exponent
 
