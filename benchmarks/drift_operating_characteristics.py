@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks.drift.streams import BEFORE, CHANGES, TRIFLE, Change, split_stream
+from benchmarks.drift.streams import BEFORE, CHANGES, Change, split_stream
 from ml_assets.core.drift import DriftVerdict, decide_each
 from ml_assets.core.episodes import VerdictRow, episodes_of
 from ml_assets.core.histograms import WindowCounts
@@ -30,6 +30,7 @@ from ml_assets.core.reference import Reference
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 AFTER = 24
+TRIFLE = 0.02  # standard deviations
 PEERS = Path(__file__).parent / "drift" / "peers"
 NAMED = ["shift 0.25 sigma", "spread x 1.25", "5 % more in a 9 % category", "1 % unseen category"]
 
@@ -42,7 +43,13 @@ class Setting:
     rule: Monitoring
 
     def verdicts(
-        self, seed: int, windows: int, change: Change | None = None, before: int = BEFORE
+        self,
+        seed: int,
+        windows: int,
+        change: Change | None = None,
+        *,
+        before: int = BEFORE,
+        nudge: float = 0.0,
     ) -> list[DriftVerdict]:
         training, parts = split_stream(
             rho=self.rho,
@@ -52,6 +59,7 @@ class Setting:
             windows=windows,
             change=change,
             before=before,
+            nudge=nudge,
         )
         reference = Reference.fit(
             training,
@@ -66,7 +74,7 @@ class Setting:
             WindowCounts.of(part, reference.bins, start=START + index * HOUR)
             for index, part in enumerate(parts)
         ]
-        since = START + (0 if change is None else before) * HOUR
+        since = START + (before if change or nudge else 0) * HOUR
         return decide_each(reference, counts, self.rule, since=since)
 
 
@@ -122,12 +130,12 @@ def detection(setting: Setting, name: str, *, seed: int, streams: int) -> None:
 
 
 def trifle(setting: Setting, *, seed: int) -> None:
-    verdicts = setting.verdicts(seed, 6, TRIFLE, before=2)
+    verdicts = setting.verdicts(seed, 8, before=2, nudge=TRIFLE)
     alarms = sum(verdict.state == "drift" for verdict in verdicts)
     significant = sum(any(f.is_significant for f in verdict.tested) for verdict in verdicts)
     print(
-        f"| 0.02 sigma in 16 columns, {setting.rows:,} rows | {alarms} alarms in {len(verdicts)} "
-        f"windows, {significant} of them significant |",
+        f"| {TRIFLE} sigma in 16 columns, {setting.rows:,} rows | {alarms} alarms in "
+        f"{len(verdicts)} windows, {significant} of them significant |",
         flush=True,
     )
 

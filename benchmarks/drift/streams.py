@@ -47,20 +47,21 @@ def quantile_functions() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     return shapes | {f"levels_{count}": levels(count) for count in LEVELS}
 
 
-def stream(rows: int, *, rho: float, seed: int) -> pd.DataFrame:
+def stream(rows: int, *, rho: float, seed: int, nudge: float = 0.0, since: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     columns = {}
     for name, shape in quantile_functions().items():
         noise = rng.normal(size=rows + 1000) * (1 - rho**2) ** 0.5
         latent = lfilter([1.0], [1.0, -rho], noise)[1000:]
+        if "levels" not in name:
+            latent[since:] += nudge
         columns[name] = shape(np.clip(stats.norm.cdf(latent), 1e-12, 1 - 1e-12))
     return pd.DataFrame(columns)
 
 
-def shift(size: float, columns: tuple[str, ...] = ("normal_0",)) -> Change:
+def shift(size: float) -> Change:
     def change(rows, _):
-        for column in columns:
-            rows[column] += size * rows[column].std()
+        rows["normal_0"] += size * rows["normal_0"].std()
 
     return change
 
@@ -86,7 +87,6 @@ CHANGES: Mapping[str, tuple[str, Change]] = {
     "2 % outliers at 4 sigma": ("normal_0", replace_share("normal_0", 4.0, 0.02)),
     "2 % missing": ("normal_0", replace_share("normal_0", np.nan, 0.02)),
 }
-TRIFLE = shift(0.02, tuple(name for name in quantile_functions() if "levels" not in name))
 
 
 def split_stream(
@@ -98,9 +98,15 @@ def split_stream(
     windows: int,
     change: Change | None = None,
     before: int = BEFORE,
+    nudge: float = 0.0,
 ) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """Return the training rows and the windows of production, changed after ``before`` of them."""
-    frame = stream((chunks + windows) * rows, rho=rho, seed=seed)
+    """Return the training rows and the windows of production, changed after ``before`` of them.
+
+    A ``nudge`` moves every number by so many standard deviations of what lies behind it: counts
+    stay counts, and exact zeros zeros.
+    """
+    since = (chunks + before) * rows
+    frame = stream((chunks + windows) * rows, rho=rho, seed=seed, nudge=nudge, since=since)
     production = frame.iloc[chunks * rows :].reset_index(drop=True)
     if change is not None:
         changed = production.iloc[before * rows :].copy()

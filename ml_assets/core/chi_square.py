@@ -43,7 +43,13 @@ class CategoryTest:
 
     def expected(self, mix: np.ndarray | None = None) -> Expected:
         """Return what is expected of the known categories in a mix of phases."""
+        if mix is None or len(self.by_phase) == 1:
+            return self._of_all
         return Expected.of(self.by_phase[:, :-1], mix)
+
+    @cached_property
+    def _of_all(self) -> Expected:
+        return Expected.of(self.by_phase[:, :-1])
 
     @cached_property
     def spread(self) -> Spread:

@@ -87,7 +87,10 @@ class RateTest:
     def _squares(self, part: Chunks) -> tuple[float, int]:
         """Return the sum of the squared standardised rates, and of how many stretches."""
         rows = np.maximum(part.missing + part.bins.sum(axis=1), 1)
-        rates = np.array([Expected.of(self.by_phase, mix).shares[1] for mix in part.phases])
+        if len(self.by_phase) == 1:
+            rates = np.full(len(rows), Expected.of(self.by_phase).shares[1])
+        else:
+            rates = np.array([Expected.of(self.by_phase, mix).shares[1] for mix in part.phases])
         variance = rates * (1 - rates)
         known = variance > 0
         gaps = (part.missing / rows - rates)[known] ** 2 * rows[known] / variance[known]
