@@ -77,12 +77,12 @@ def _rows_with_labels(
     for table in ("validated_data", "labels"):
         workspace.lake.register(connection, table_name(declared, table), name=table)
     columns = [c for c in declared.contract.contract.names if c != problem.label.column]
-    chosen = ", ".join(f"v.{quoted(name)}" for name in columns if name != "event_time")
+    chosen = "".join(f"v.{quoted(name)}, " for name in columns if name != "event_time")
     identity = ", ".join(quoted(name) for name in problem.identity)
     return connection.execute(
         f"""
         SELECT * FROM (
-            SELECT v.event_time, {chosen}, l.{quoted(problem.label.column)}
+            SELECT v.event_time, {chosen}l.{quoted(problem.label.column)}
             FROM validated_data AS v
             JOIN (FROM labels WHERE superseded_at IS NULL) AS l USING ({identity})
             WHERE {place(problem, window).where.replace("_date", "v._date")}

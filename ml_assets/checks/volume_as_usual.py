@@ -1,11 +1,13 @@
 """A partition holds about as many rows as its neighbours."""
 
+from datetime import datetime
+
 import dagster as dg
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from ml_assets.checks.property import asset_property, listed, warn_unless
-from ml_assets.core.window import Window, cut
+from ml_assets.core.window import Window, cut, floor
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.placement import place
@@ -18,7 +20,8 @@ SHOWN = 50
 def volume_as_usual(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
     """Each partition holds no fewer rows than declared, and not far fewer than the median of 28.
 
-    A partition with no row at all is named as well. The bound is ``quality.volume_drop``.
+    A partition with no row at all is named as well. The bound is ``quality.volume_drop``. The very
+    first partition may hold few: data begin somewhere in it.
     """
     problem = declared.problem
 
@@ -35,7 +38,10 @@ def volume_as_usual(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         counts = pd.Series(0, index=[part.start for part in cut(window, problem.partitions.every)])
         counts.update(rows.set_index(rows["start"].map(pd.Timestamp.to_pydatetime))["rows"])
         low = unusually_low(
-            counts, drop=problem.quality.volume_drop, least=problem.quality.min_rows
+            counts,
+            drop=problem.quality.volume_drop,
+            least=problem.quality.min_rows,
+            first=floor(problem.partitions.start, problem.partitions.every),
         )
         named = [f"{start:%Y-%m-%d %H:%M}: {count} rows" for start, count in low.items()]
         return warn_unless(
@@ -54,13 +60,17 @@ def volume_as_usual(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
     return asset_property(declared, "raw_data", volume_as_usual, judge)
 
 
-def unusually_low(counts: pd.Series, *, drop: float, least: int) -> pd.Series:
+def unusually_low(
+    counts: pd.Series, *, drop: float, least: int, first: datetime | None = None
+) -> pd.Series:
     """Return the partitions that hold too few rows.
 
     Args:
         counts: Rows by partition, in order of time.
         drop: A partition is low when it holds this share fewer rows than the median around it.
         least: A partition is low when it holds fewer.
+        first: The partition in which data begin, which is compared with no other.
     """
     usual = counts.rolling(USUAL_OVER, min_periods=1, center=True).median()
-    return counts[(counts < usual * (1 - drop)) | (counts < least) | (counts == 0)]
+    dropped = (counts < usual * (1 - drop)) & (counts.index != first)
+    return counts[dropped | (counts < least) | (counts == 0)]
