@@ -158,7 +158,7 @@ def log_lines(requests: Sequence[Logged], *, version: str, revision: int, at: da
         # Requests that were answered together share their inputs.
         given = features.get(id(inputs))
         if given is None:
-            given = list(map(_record(inputs.names), *inputs.columns()))
+            given = _records(inputs.names, inputs.columns(), len(inputs))
             features[id(inputs)] = given
         lines.extend(
             map(
@@ -169,7 +169,7 @@ def log_lines(requests: Sequence[Logged], *, version: str, revision: int, at: da
                 repeat(revision),
                 range(len(rows)),
                 rows.event_times,
-                map(_record(tuple(rows.columns)), *rows.columns.values()),
+                _records(tuple(rows.columns), list(rows.columns.values()), len(rows)),
                 given[answers.first : answers.first + len(rows)],
                 answers.predictions,
                 named_probabilities(answers) or repeat(None),
@@ -238,6 +238,14 @@ def _beside(answers: Answers, said: AssuredRows) -> tuple[Iterable[Any], ...]:
         nothing if raw is None else _named(raw, answers.classes),
         repeat(said.intervention),
     )
+
+
+def _records(
+    names: tuple[str, ...], columns: Sequence[Sequence[Any]], rows: int
+) -> list[msgspec.Struct]:
+    """Return an object a row; a row may hold nothing but its time."""
+    make = _record(names)
+    return list(map(make, *columns)) if columns else [make() for _ in range(rows)]
 
 
 @lru_cache(maxsize=64)

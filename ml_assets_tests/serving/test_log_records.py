@@ -72,6 +72,26 @@ def test_a_record_is_read_as_lines_are(tmp_path, answers):
     assert found[1][0]["inputs"]["n"] == 2**53 + 1
 
 
+def test_rows_of_nothing_but_their_time_are_read_alike(tmp_path):
+    rows = RequestRows(ROWS.event_times, {})
+    features = FeatureValues((), np.empty((len(rows), 0)), (), ())
+    requests = [Logged("r1", rows, Answers([1.0, 2.0], None, (), features))]
+    said = {"version": "v1", "revision": 3, "at": AT}
+    kinds = {"event_time": "datetime"}
+    found = []
+    for form, content in (
+        ("jsonl", log_lines(requests, **said)),
+        ("records", log_records(requests, kinds=kinds, **said)),
+    ):
+        log = PredictionLog(tmp_path / form, "plant")
+        log.append(content, version="v1", at=AT, form=form)
+        log.close()
+        found.append(read_back(tmp_path / form))
+    for one in found:
+        assert [row["prediction"] for row in one] == [1.0, 2.0]
+        assert not any(row["inputs"] or row["features"] for row in one)
+
+
 def test_records_of_several_versions_and_lines_are_read_together(log, tmp_path):
     for form, request_id, version, answers in (
         ("records", "r1", "v1", NUMBERS),
