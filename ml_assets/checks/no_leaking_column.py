@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from ml_assets.checks.property import asset_property, listed
 from ml_assets.core.feature_query import quoted
-from ml_assets.core.leakage import Leak, find_leaks
+from ml_assets.core.leakage import FEWEST_ROWS, MIN_ROWS, Leak, find_leaks
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
@@ -47,6 +47,10 @@ def no_leaking_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
             found = f"{listed(harmful)}. {advice}"
         elif kept_out:
             found = f"Kept from the features by after_event: {listed(kept_out)}."
+        elif len(frame) < FEWEST_ROWS:
+            found = f"Insufficient data: {len(frame)} rows have a label."
+        elif len(frame) < MIN_ROWS:
+            found = f"No sum of columns is the label of {len(frame)} rows; more was not looked for."
         else:
             found = f"Nothing reproduces the label of {len(frame):,} rows."
         return dg.AssetCheckResult(

@@ -15,13 +15,14 @@ from ml_assets.storage.workspace import Workspace
 
 USUAL_OVER = 28
 SHOWN = 50
+ENOUGH = 12
 
 
 def volume_as_usual(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
     """Each partition holds no fewer rows than declared, and not far fewer than the median of 28.
 
-    A partition with no row at all is named as well. The bound is ``quality.volume_drop``. The very
-    first partition may hold few: data begin somewhere in it.
+    A partition with no row at all is named as well, unless most have none. The bound is
+    ``quality.volume_drop``. The very first partition may hold few: data begin somewhere in it.
     """
     problem = declared.problem
 
@@ -73,4 +74,6 @@ def unusually_low(
     """
     usual = counts.rolling(USUAL_OVER, min_periods=1, center=True).median()
     dropped = (counts < usual * (1 - drop)) & (counts.index != first)
-    return counts[dropped | (counts < least) | (counts == 0)]
+    # Where rows are rarer than partitions, an empty one is as usual; few partitions do not show it.
+    rare = (usual == 0) & (len(counts) >= ENOUGH)
+    return counts[dropped | (counts < least) | ((counts == 0) & ~rare)]

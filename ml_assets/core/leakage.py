@@ -14,7 +14,10 @@ import pandas as pd
 from ml_assets.core.problem import Task
 
 MIN_ROWS = 200
+FEWEST_ROWS = 30
 ALMOST_PERFECT = 0.999
+ALMOST_A_SUM = 1 - (1 - ALMOST_PERFECT) / 10
+EXACT = 1 - 1e-9
 MAX_TERMS = 4
 
 
@@ -51,7 +54,8 @@ def find_leaks(
         periods: Numbers of previous rows whose mean a column is compared with.
     """
     known = label.notna()
-    if known.sum() < MIN_ROWS:
+    few = known.sum() < MIN_ROWS
+    if known.sum() < FEWEST_ROWS or (few and task != "regression"):
         return []
     numbers = {
         str(name): frame[name].astype("float64")
@@ -59,6 +63,8 @@ def find_leaks(
         if name not in keys and _is_number(frame[name])
     }
     score = _variation_reproduced if task == "regression" else _rows_reproduced
+    if few:
+        return _sums(numbers, label[known].astype("float64"), enough=EXACT, fewest=1)
     leaks = []
     for name, values in numbers.items():
         for formula, probe in _probes(name, values, frame, keys, periods):
@@ -69,7 +75,7 @@ def find_leaks(
     if task == "regression":
         alone = {name for leak in leaks for name in leak.columns}
         rest = {name: values for name, values in numbers.items() if name not in alone}
-        leaks += _sums(rest, label[known].astype("float64"))
+        leaks += _sums(rest, label[known].astype("float64"), enough=ALMOST_A_SUM, fewest=2)
     return leaks
 
 
@@ -134,11 +140,20 @@ def _rows_reproduced(probe: np.ndarray, label: pd.Series) -> float:
     return float((best - largest) / (len(codes) - largest))
 
 
-def _sums(numbers: Mapping[str, pd.Series], label: pd.Series) -> list[Leak]:
-    """Find a weighted sum of few columns that is the label (orthogonal matching pursuit)."""
+def _sums(
+    numbers: Mapping[str, pd.Series], label: pd.Series, *, enough: float, fewest: int
+) -> list[Leak]:
+    """Find a weighted sum of few columns that is the label (orthogonal matching pursuit).
+
+    Args:
+        numbers: Columns.
+        label: The label, where it is known.
+        enough: Share of the label's variation that a sum has to reproduce.
+        fewest: Terms of a sum, at least.
+    """
     usable = {n: v[label.index].fillna(v.median()) for n, v in numbers.items() if v.std() > 0}
     total = float(((label - label.mean()) ** 2).sum())
-    if len(usable) < 2 or total == 0:
+    if len(usable) < fewest or total == 0:
         return []
     columns = {n: (v - v.mean()).to_numpy() for n, v in usable.items()}
     centred = (label - label.mean()).to_numpy()
@@ -152,7 +167,7 @@ def _sums(numbers: Mapping[str, pd.Series], label: pd.Series) -> list[Leak]:
         weights, *_ = np.linalg.lstsq(design, centred, rcond=None)
         residual = centred - design @ weights
         reproduced = 1 - float(residual @ residual) / total
-        if len(chosen) > 1 and reproduced >= 1 - (1 - ALMOST_PERFECT) / 10:
+        if len(chosen) >= fewest and reproduced >= enough:
             terms = " + ".join(
                 name if abs(weight - 1) < 1e-3 else f"{weight:.3g} {name}"
                 for name, weight in zip(chosen, weights, strict=True)

@@ -48,6 +48,13 @@ def test_a_class_made_from_a_recent_mean_is_named(frame):
     assert "24 previous" in leak.formula
 
 
-def test_few_rows_prove_nothing(frame):
-    few = frame.head(50)
-    assert find_leaks(few, few["one"], task="regression") == []
+def test_few_rows_show_an_exact_sum_and_nothing_less(frame):
+    few = frame.head(50).drop(columns="k")
+    total = (few["one"] + few["two"]).rename("total")
+    (leak,) = find_leaks(few, total, task="regression")
+    assert leak.formula in {"one + two = total", "two + one = total"}
+    noise = np.random.default_rng(3).normal(scale=1e-3, size=50)
+    assert find_leaks(few, total + noise, task="regression") == []
+    assert find_leaks(few, np.log(few["one"]), task="regression") == []
+    assert find_leaks(few, pd.Series(few["one"] > 20), task="binary") == []
+    assert find_leaks(few.head(20), total.head(20), task="regression") == []
