@@ -5,7 +5,7 @@ it or together with it. Three families of probes are tried on every numeric colu
 itself, its difference to the mean of its previous values, and sparse weighted sums of columns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ ALMOST_PERFECT = 0.999
 ALMOST_A_SUM = 1 - (1 - ALMOST_PERFECT) / 10
 EXACT = 1 - 1e-9
 MAX_TERMS = 4
+PAIRS = 20  # that are looked at closely
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _rows_reproduced(probe: np.ndarray, label: pd.Series) -> float:
 def _sums(
     numbers: Mapping[str, pd.Series], label: pd.Series, *, enough: float, fewest: int
 ) -> list[Leak]:
-    """Find a weighted sum of few columns that is the label (orthogonal matching pursuit).
+    """Find a weighted sum of few columns that is the label.
 
     Args:
         numbers: Columns.
@@ -157,20 +158,51 @@ def _sums(
         return []
     columns = {n: (v - v.mean()).to_numpy() for n, v in usable.items()}
     centred = (label - label.mean()).to_numpy()
-    residual, chosen, weights = centred, [], np.empty(0)
-    for _ in range(min(MAX_TERMS, len(columns))):
-        norms = {
-            n: abs(v @ residual) / np.linalg.norm(v) for n, v in columns.items() if n not in chosen
-        }
-        chosen.append(max(norms, key=lambda name: norms[name]))
+    for chosen in (*_pursued(columns, centred), *_pairs(columns, centred)):
+        if len(chosen) < fewest:
+            continue
         design = np.column_stack([columns[name] for name in chosen])
         weights, *_ = np.linalg.lstsq(design, centred, rcond=None)
-        residual = centred - design @ weights
-        reproduced = 1 - float(residual @ residual) / total
-        if len(chosen) >= fewest and reproduced >= enough:
+        rest = centred - design @ weights
+        reproduced = 1 - float(rest @ rest) / total
+        if reproduced >= enough:
             terms = " + ".join(
                 name if abs(weight - 1) < 1e-3 else f"{weight:.3g} {name}"
                 for name, weight in zip(chosen, weights, strict=True)
             )
             return [Leak(tuple(chosen), f"{terms} = {label.name}", reproduced)]
     return []
+
+
+def _pursued(columns: Mapping[str, np.ndarray], label: np.ndarray) -> Iterator[list[str]]:
+    """Yield columns that together come ever closer to the label (orthogonal matching pursuit)."""
+    residual, chosen = label, []
+    for _ in range(min(MAX_TERMS, len(columns))):
+        norms = {
+            n: abs(v @ residual) / np.linalg.norm(v) for n, v in columns.items() if n not in chosen
+        }
+        chosen = [*chosen, max(norms, key=lambda name: norms[name])]
+        yield chosen
+        design = np.column_stack([columns[name] for name in chosen])
+        weights, *_ = np.linalg.lstsq(design, label, rcond=None)
+        residual = label - design @ weights
+
+
+def _pairs(columns: Mapping[str, np.ndarray], label: np.ndarray) -> Iterator[list[str]]:
+    """Yield the pairs of columns that come closest: columns that move alike lead a pursuit astray.
+
+    The share that two columns reproduce follows from their correlations with the label and with
+    each other (multiple correlation).
+    """
+    names = list(columns)
+    unit = np.column_stack([columns[name] / np.linalg.norm(columns[name]) for name in names])
+    with_label = unit.T @ (label / np.linalg.norm(label))
+    between = unit.T @ unit
+    own = with_label[:, None] ** 2 + with_label[None] ** 2
+    both = own - 2 * np.outer(with_label, with_label) * between
+    apart = np.maximum(1 - between**2, np.finfo(float).eps)
+    share = np.where(np.tri(len(names), dtype=bool), -np.inf, both / apart)
+    for place in np.argsort(share, axis=None)[::-1][:PAIRS]:
+        first, second = np.unravel_index(place, share.shape)
+        if np.isfinite(share[first, second]):
+            yield [names[first], names[second]]

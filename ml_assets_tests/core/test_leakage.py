@@ -58,3 +58,14 @@ def test_few_rows_show_an_exact_sum_and_nothing_less(frame):
     assert find_leaks(few, np.log(few["one"]), task="regression") == []
     assert find_leaks(few, pd.Series(few["one"] > 20), task="binary") == []
     assert find_leaks(few.head(20), total.head(20), task="regression") == []
+
+
+def test_a_pair_among_columns_that_move_alike_is_named():
+    rng = np.random.default_rng(4)
+    trend = np.arange(150.0)[:, None]
+    walks = trend * rng.uniform(1, 9, 20) + rng.normal(scale=5, size=(150, 20)).cumsum(axis=0)
+    frame = pd.DataFrame(walks, columns=[f"c{n}" for n in range(20)])
+    for first, second in ((0, 1), (7, 12), (3, 19)):
+        total = (frame[f"c{first}"] + frame[f"c{second}"]).rename("total")
+        (leak,) = find_leaks(frame, total, task="regression")
+        assert set(leak.columns) == {f"c{first}", f"c{second}"}
