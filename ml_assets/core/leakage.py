@@ -158,7 +158,8 @@ def _sums(
         return []
     columns = {n: (v - v.mean()).to_numpy() for n, v in usable.items()}
     centred = (label - label.mean()).to_numpy()
-    for chosen in (*_pursued(columns, centred), *_pairs(columns, centred)):
+    tried = [*_pursued(columns, centred), *_pairs(columns, centred)]
+    for chosen in sorted(tried, key=len):  # the shortest sum says most
         if len(chosen) < fewest:
             continue
         design = np.column_stack([columns[name] for name in chosen])
