@@ -57,21 +57,21 @@ dev: $(READY)
 # measure what the documents claim
 bench: $(READY)
 	$(BIN)/python -m benchmarks.gate_false_promotions
-	$(BIN)/python -m benchmarks.drift_operating_characteristics
-	$(BIN)/python -m benchmarks.drift_decisions
 	$(BIN)/python -m benchmarks.naming_the_change
 	$(BIN)/python -m benchmarks.sequential_test
 	$(BIN)/python -m benchmarks.interval_coverage
 	$(BIN)/python -m benchmarks.audited_performance
 	$(BIN)/python -m benchmarks.real_tables
-	$(BIN)/python -m benchmarks.rehearsed_policies
 	$(BIN)/python -m benchmarks.year_backfill
 	$(BIN)/python -m benchmarks.compiled_models
 	$(BIN)/python -m benchmarks.skew_replay
 
-# measure monitoring on the plant, against its known truth
+# measure monitoring: the plant against its truth, the drift rule beside others, policies on real tables
 bench-monitoring: $(READY)
 	$(BIN)/python -m benchmarks.monitoring
+	$(BIN)/python -m benchmarks.drift_operating_characteristics
+	$(BIN)/python -m benchmarks.drift_decisions
+	$(BIN)/python -m benchmarks.rehearsed_policies
 
 # measure the server beside others (needs wrk)
 bench-serving: $(READY)

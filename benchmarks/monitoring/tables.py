@@ -7,12 +7,11 @@ import numpy as np
 
 from benchmarks.monitoring.detection import LOOKS, months_watched, windows_after_change
 from benchmarks.monitoring.figures import Rate, Share, over_seeds, table
+from benchmarks.monitoring.goals import SOON, WITHIN, goals
 from benchmarks.monitoring.lives import CHANGES
 from ml_assets.components.loading import declared_problem
 from ml_assets.plant import SCENARIOS
 
-SOON = 2
-WITHIN = 1.10
 UNITS = {
     "stiffness_n_m": "N/m",
     "friction_coefficient": "1",
@@ -24,6 +23,7 @@ UNITS = {
 def show(seen: Sequence) -> None:
     """Print every table."""
     monitoring = declared_problem("plant").problem.monitoring
+    goals(seen, monitoring.false_alarms_per_month)
     detection(seen, monitoring.window)
     false_alarms(seen, monitoring)
     naming(seen)
