@@ -87,7 +87,8 @@ class Spread:
         whole = np.array([together or (total.sum(), count.sum())], float)
         every = np.concatenate([logs, _log_likelihoods(*whole.T)])
         odds = np.exp(np.minimum(every, 300.0)).mean()
-        weights[:, 0] = 1 / (1 + odds)
+        # A memory longer than the stretches hides from them: they cannot speak for independence.
+        weights[:, 0] = 1 / (1 + odds) if stretch >= 1 else 0.0
         weights[:, 1:] *= 1 - weights[:, :1]
         return cls(weights, stretch, exponent)
 
@@ -104,8 +105,12 @@ class Spread:
         return replace(self, weights=weights)
 
     def expected(self, windows: Lengths = 1) -> np.ndarray:
-        """Return the v to be expected at some lengths, shape (lengths..., statistics)."""
-        return np.sum(self.weights * self._at(windows), axis=-1)
+        """Return the v to be expected at some lengths, shape (lengths..., statistics).
+
+        Rows divided by it are the effective rows to be expected; the few huge v that few stretches
+        leave open do not rule it.
+        """
+        return 1 / np.sum(self.weights / self._at(windows), axis=-1)
 
     def tail(
         self,

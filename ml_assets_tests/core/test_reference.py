@@ -132,7 +132,7 @@ def test_new_categories_are_expected_where_many_came_once():
     once = pd.DataFrame({"x": ["a"] * 900 + [f"id{i}" for i in range(100)]}).iloc[mixed]
     surprise = fitted(often, {"x": "string"}).columns["x"].chance_of_unseen(10, 200)
     usual = fitted(once, {"x": "string"}).columns["x"].chance_of_unseen(10, 200)
-    assert surprise < 1e-10
+    assert surprise < 1e-6
     assert usual > 0.3
 
 
