@@ -6,6 +6,7 @@ from typing import Annotated
 
 import duckdb
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +30,19 @@ from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.rehearsal_record import record_rehearsal, rehearse_problem
 from ml_assets.storage.workspace import Workspace
+
+COLUMNS = (
+    "policy",
+    "loss\n(95 % interval)",
+    "regret",
+    "retrained",
+    "promoted",
+    "compute,\ns",
+    "alarms",
+    "false",
+    "delay",
+    "loss\nand cost",
+)
 
 
 def rehearse(
@@ -96,24 +110,17 @@ def rehearse(
 
 
 def print_comparison(console: Console, rehearsal: Rehearsal, compared: PolicyComparison) -> None:
-    """Print one line a policy."""
-    table = Table(title=loss_text(rehearsal.problem.primary_metric), title_justify="left")
-    for column in (
-        "policy",
-        "loss (95 % interval)",
-        "regret",
-        "retrained",
-        "promoted",
-        "compute, s",
-        "alarms",
-        "false",
-        "delay",
-        "loss and cost",
-    ):
-        table.add_column(column, justify="left" if column == "policy" else "right")
-    for one in compared.figures:
+    """Print one line a policy, in a terminal of 80 columns too."""
+    title = loss_text(rehearsal.problem.primary_metric)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    rows = [_cells(one) for one in compared.figures]
+    told = [place for place in range(len(COLUMNS)) if any(row[place] != NONE for row in rows)]
+    for place in told:
+        justify = "left" if place == 0 else "right"
+        table.add_column(COLUMNS[place], justify=justify, no_wrap=True)
+    for one, row in zip(compared.figures, rows, strict=True):
         style = "bold green" if one.policy == compared.picked else None
-        table.add_row(*_cells(one), style=style)
+        table.add_row(*(row[place] for place in told), style=style)
     console.print(table)
     console.print(
         f"Regret: on top of {ORACLES[compared.oracle]} ({number(compared.oracle_loss)}). "
@@ -131,7 +138,7 @@ def _cells(one: PolicyFigures) -> list[str]:
         delay = delay if seen.delay_windows is None else str(seen.delay_windows)
     return [
         one.policy,
-        estimate(one.loss.value, one.loss.low, one.loss.high),
+        estimate(one.loss.value, one.loss.low, one.loss.high).replace(" (", "\n("),
         share(one.regret.value),
         str(one.retrainings),
         str(one.promotions),
