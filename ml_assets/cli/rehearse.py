@@ -33,11 +33,11 @@ from ml_assets.storage.workspace import Workspace
 
 COLUMNS = (
     "policy",
-    "loss\n(95 % interval)",
+    "loss,\n95 % interval",
     "regret",
-    "retrained",
-    "promoted",
-    "compute,\ns",
+    "re-\ntrained",
+    "pro-\nmoted",
+    "com-\npute, s",
     "alarms",
     "false",
     "delay",
