@@ -112,7 +112,7 @@ def rehearse(
 def print_comparison(console: Console, rehearsal: Rehearsal, compared: PolicyComparison) -> None:
     """Print one line a policy, in a terminal of 80 columns too."""
     title = loss_text(rehearsal.problem.primary_metric)
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, show_edge=False)
     rows = [_cells(one) for one in compared.figures]
     told = [place for place in range(len(COLUMNS)) if any(row[place] != NONE for row in rows)]
     for place in told:
