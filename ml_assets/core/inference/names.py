@@ -23,6 +23,11 @@ positional right semi similar tablesample try_cast values current_date current_t
 current_timestamp user interval grouping overlay position row
 """
 AVOIDED = frozenset((TAKEN + SQL_WORDS).split())
+# Letters that are no other letter with a mark.
+_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+    | {"đ": "d", "Đ": "D", "ð": "d", "þ": "th", "Þ": "Th", "ı": "i"}
+)
 
 
 def identifier(name: str) -> str:
@@ -33,8 +38,11 @@ def identifier(name: str) -> str:
         ['pt08_s1_co', 'pm2_5', 'humidity_ratio', 'wind_speed', 'dewp']
         >>> [identifier(n) for n in ("Température (°C)", "order", "class", "2nd", "%")]
         ['temperature_c', 'order_value', 'class_value', 'c_2nd', 'unnamed']
+        >>> [identifier(n) for n in ("Straße", "Ørsted", "Łódź")]
+        ['strasse', 'orsted', 'lodz']
     """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    letters = unicodedata.normalize("NFKD", name.translate(_LETTERS))
+    plain = letters.encode("ascii", "ignore").decode()
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", plain)
     snake = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_") or "unnamed"
     if snake[0].isdigit():
