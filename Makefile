@@ -62,6 +62,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.interval_coverage
 	$(BIN)/python -m benchmarks.audited_performance
 	$(BIN)/python -m benchmarks.real_tables
+	$(BIN)/python -m benchmarks.rehearsal_year
+	$(BIN)/python -m benchmarks.promotions_after_drift
 	$(BIN)/python -m benchmarks.year_backfill
 	$(BIN)/python -m benchmarks.compiled_models
 	$(BIN)/python -m benchmarks.skew_replay
