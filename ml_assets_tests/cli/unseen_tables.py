@@ -244,7 +244,7 @@ def shuffled_western():
     ).sample(frac=1, random_state=0)  # fmt: skip
     return Table(
         "messung.csv", csv_bytes(frame, sep=";", decimal=",").decode().encode("cp1252"), "Größe",
-        "regression", ("Zeitpunkt",), "%d.%m.%Y %H:%M", features=("feuchte", "strae"),
+        "regression", ("Zeitpunkt",), "%d.%m.%Y %H:%M", features=("feuchte", "strasse"),
         extra={"encoding": "cp1252"},
     )  # fmt: skip
 

@@ -58,6 +58,7 @@ def logged(version, variant, hour, rows):
             "variant": variant,
             "prediction": 1.0,
             "raw_prediction": 1.0,
+            "raw_probabilities": "null",
             "features": '{"load": 1.0}',
             "request_id": f"{hour}-{n}",
             "row": 0,
