@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bentos.predictor.body import ARROW_TYPE, KINDS
-from ml_assets.core.assurance import Assurer
+from ml_assets.core.assurer import Assurer
 from ml_assets.core.conformal import ClassSets, NumberIntervals
 from ml_assets.core.contract import Column, Kind
 from ml_assets.core.prediction import Predictor

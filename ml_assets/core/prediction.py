@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ml_assets.core.assurance import AssuredRows, Assurer
+from ml_assets.core.assurance import AssuredRows
+from ml_assets.core.assurer import Assurer
 from ml_assets.core.errors import DataError, ServingError
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.found_features import FoundFeatures, spans

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from ml_assets.core.adjustment import Adjustment, Quantiles
-from ml_assets.core.assurance import Assurer
+from ml_assets.core.assurer import Assurer
 from ml_assets.core.correction_evidence import LabelledRows, Loss, quantiles_now
 from ml_assets.core.corrections import Bounds, told
 from ml_assets.core.errors import LedgerError

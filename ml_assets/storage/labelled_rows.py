@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from ml_assets.core.assurance import Assurer
+from ml_assets.core.assurer import Assurer
 from ml_assets.core.correction_evidence import LabelledRows
 from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.feature_values import FeatureNames
