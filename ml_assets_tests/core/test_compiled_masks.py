@@ -120,3 +120,15 @@ def test_ranks_are_those_of_a_search_in_each_column(steps, seed):
     found = Ranks(positions, [np.array(one) for one in steps]).of(matrix)
     for row, position, one in zip(found, positions, steps, strict=True):
         assert np.array_equal(row, np.searchsorted(one, matrix[:, position]))
+
+
+def test_trees_of_nothing_but_categories_are_masked():
+    texts = ["rig", "mode"]
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    columns = ColumnTransformer([("texts", encoder, texts)])
+    estimator = HistGradientBoostingRegressor(max_iter=5, early_stopping=False)
+    model = Pipeline([("columns", columns), ("model", estimator)])
+    model.fit(FRAME, (FRAME["rig"] == "b") * 2.0 + (FRAME["mode"] == "eco"))
+    compiled = compile_model(model, task="regression", numeric=[], categorical=texts)
+    assert compiled.masks is not None
+    assert difference(compiled, model, FRAME, "regression", seed=0) is None
