@@ -17,8 +17,8 @@ from statistics import mean
 import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
-from scipy.stats import beta
 
+from benchmarks.monitoring.figures import Share
 from ml_assets.core.problem import Problem
 from ml_assets.core.rehearsal.fits import EXACT, Fits
 from ml_assets.core.rehearsal.past import Past
@@ -113,12 +113,6 @@ def true_loss(model, weight, seed):
     return float(np.abs(predict(model, frame, "regression").values - label).mean())
 
 
-def share(count, of):
-    low = beta.ppf(0.025, count, of - count + 1) if count else 0.0
-    high = beta.ppf(0.975, count + 1, of - count) if count < of else 1.0
-    return f"{count} of {of} ({100 * low:.1f} to {100 * high:.1f} %)"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=60)
@@ -140,8 +134,8 @@ def main():
             false = sum(change > 0 for change in changes)
             harmful = sum(change > margin for change in changes)
             print(
-                f"{rule:12} {world:16} promoted {share(promoted, len(seeds))}, false "
-                f"{share(false, len(seeds))}, harmful {harmful}, true loss of the promoted "
+                f"{rule:12} {world:16} promoted {Share(promoted, len(seeds))}, false "
+                f"{Share(false, len(seeds))}, harmful {harmful}, true loss of the promoted "
                 f"{mean(changes) if changes else 0.0:+.1%}, worst {max(changes, default=0.0):+.1%}",
                 flush=True,
             )

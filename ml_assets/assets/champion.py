@@ -98,7 +98,7 @@ def record_decision(
     model = fitted.model_file(decision["model"])
     reference = learn_reference(problem, evaluation, rows, decision["model"])
     judged = JudgedAnswers.of(problem, evaluation, rows, decision["model"])
-    estimator = judged.loss_estimator(problem)
+    estimator = judged.loss_estimator
     digest = store_version(workspace, version, model, reference, files=estimator_files(estimator))
     now = datetime.now(tz=UTC)
     facts = {"artefact": digest, "cutoff": cutoff.isoformat(), "rows": version.rows}

@@ -5,11 +5,9 @@ from duckdb import DuckDBPyConnection
 
 from ml_assets.checks.property import asset_property, warn_unless
 from ml_assets.core.window import Window
-from ml_assets.storage.coverage import realised_coverage
+from ml_assets.storage.coverage import FEWEST_ROWS, realised_coverage
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.workspace import Workspace
-
-FEWEST_ROWS = 50
 
 
 def intervals_cover(declared: DeclaredProblem) -> dg.AssetChecksDefinition:

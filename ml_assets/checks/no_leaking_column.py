@@ -47,7 +47,7 @@ def no_leaking_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
             found = f"{listed(harmful)}. {advice}"
         elif kept_out:
             found = f"Kept from the features by after_event: {listed(kept_out)}."
-        elif len(frame) < FEWEST_ROWS:
+        elif len(frame) < (FEWEST_ROWS if problem.task == "regression" else MIN_ROWS):
             found = f"Insufficient data: {len(frame)} rows have a label."
         elif len(frame) < MIN_ROWS:
             found = f"No sum of columns is the label of {len(frame)} rows; more was not looked for."

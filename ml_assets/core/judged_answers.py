@@ -1,6 +1,7 @@
 """A model's answers to the rows it was judged on, given unseen, and what is learned from them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -31,6 +32,7 @@ class JudgedAnswers:
         times: Event times in UTC, shape (n,).
         numeric: Features that are numbers.
         categorical: Features that are texts.
+        problem: What was judged.
     """
 
     rows: AnsweredRows
@@ -38,6 +40,7 @@ class JudgedAnswers:
     times: npt.NDArray[np.datetime64]
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
+    problem: Problem
 
     @classmethod
     def of(
@@ -65,15 +68,17 @@ class JudgedAnswers:
             evaluation.rows["event_time"].to_numpy("datetime64[us]")[at],
             training_set.numeric,
             training_set.categorical,
+            problem,
         )
 
-    def loss_estimator(self, problem: Problem) -> LossEstimator | None:
-        """Return an estimator of losses; None if there are too few rows to learn from."""
+    @cached_property
+    def loss_estimator(self) -> LossEstimator | None:
+        """An estimator of losses, learned when first asked for; None if rows are too few."""
         return fit_loss_estimator(
             self.rows,
             self.losses,
-            metric=logged_metric(problem),
+            metric=logged_metric(self.problem),
             numeric=self.numeric,
             categorical=self.categorical,
-            seed=problem.seed,
+            seed=self.problem.seed,
         )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ml_assets.core.estimation.audited import audited_mean, power
 from ml_assets.core.estimation.belief import ANSWERED_AUDIT
-from ml_assets.core.estimation.early_labels import LabelArrivals
+from ml_assets.core.estimation.early_labels import FEWEST_PAST, LabelArrivals
 from ml_assets.core.estimation.reliability import Reliability
 from ml_assets.core.loss_reading import LossReading, UsualLoss
 from ml_assets.core.problem import Problem
@@ -23,7 +23,6 @@ from ml_assets.core.problem import Problem
 FloatArray = npt.NDArray[np.float64]
 
 LEAST_AUDITED = 20
-FEWEST_PAST = 100  # rows whose label is due that tell how labels arrive
 SECOND = np.timedelta64(1_000_000, "us")
 
 

@@ -1,7 +1,7 @@
 """Signals for alerts, read from the tables in which monitoring keeps what it found."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from statistics import fmean
@@ -16,13 +16,13 @@ from ml_assets.core.alert_signals import (
 )
 from ml_assets.core.episodes import Episode
 from ml_assets.core.lasting import stretches
+from ml_assets.storage.coverage import FEWEST_ROWS
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import TABLE, episodes
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.workspace import Workspace
 
 REPORT = "performance_report"
-FEWEST_COVERED = 50  # truths of a day that say something about its intervals
 LISTED: tuple[Kind, ...] = ("drift", "data_fault", "performance", "coverage")
 """Kinds of which ``monitoring_signals`` returns every open signal."""
 
@@ -31,8 +31,9 @@ def monitoring_signals(
     workspace: Workspace, declared: DeclaredProblem, observed: datetime
 ) -> list[Signal]:
     """Return all that monitoring has found up to a moment, open or over."""
+    days = _champion_rows(workspace, declared)
     drift = _drift(workspace, declared, observed)
-    return [*drift, *_performance(workspace, declared), *_coverage(workspace, declared)]
+    return [*drift, *_performance(declared, days), *_coverage(declared, days)]
 
 
 def _drift(workspace: Workspace, declared: DeclaredProblem, observed: datetime) -> Iterator[Signal]:
@@ -53,9 +54,8 @@ def _drift(workspace: Workspace, declared: DeclaredProblem, observed: datetime) 
             yield replace(signal, loss=expected_loss(workspace, declared, episode))
 
 
-def _performance(workspace: Workspace, declared: DeclaredProblem) -> Iterator[Signal]:
+def _performance(declared: DeclaredProblem, rows: Sequence[dict[str, Any]]) -> Iterator[Signal]:
     """Yield what the performance report says of the champion's loss."""
-    rows = _champion_rows(workspace, declared)
     known = [row for row in rows if None not in (row["believed_low"], row["usual_high"])]
     for stretch in stretches(
         [(row["_date"], row["believed_low"] > row["usual_high"]) for row in known]
@@ -66,13 +66,12 @@ def _performance(workspace: Workspace, declared: DeclaredProblem) -> Iterator[Si
         yield performance_signal(declared.problem.name, row["version"], stretch, loss=loss)
 
 
-def _coverage(workspace: Workspace, declared: DeclaredProblem) -> Iterator[Signal]:
+def _coverage(declared: DeclaredProblem, rows: Sequence[dict[str, Any]]) -> Iterator[Signal]:
     """Yield what the performance report says of the champion's intervals."""
     interval = declared.problem.serving.interval
     if interval is None:
         return
-    rows = _champion_rows(workspace, declared)
-    told = [row for row in rows if row["covered_rows"] >= FEWEST_COVERED]
+    told = [row for row in rows if row["covered_rows"] >= FEWEST_ROWS]
     for stretch in stretches(
         [(row["_date"], row["covered_high"] < interval.coverage) for row in told]
     ):

@@ -16,6 +16,8 @@ from ml_assets.storage.lake import Lake
 from ml_assets.storage.placement import place
 from ml_assets.storage.production import LOG_COLUMNS
 
+FEWEST_ROWS = 50  # labelled rows that say something about intervals
+
 
 @dataclass(frozen=True)
 class Coverage:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.core.errors import LedgerError
-from ml_assets.core.estimation.early_labels import LabelArrivals
+from ml_assets.core.estimation.early_labels import FEWEST_PAST, LabelArrivals
 from ml_assets.core.estimation.loss_estimator import LossEstimator
 from ml_assets.core.logged_loss import logged_metric, row_losses
 from ml_assets.core.loss_reading import UsualLoss
@@ -29,7 +29,6 @@ from ml_assets.storage.versions import stored_version
 from ml_assets.storage.workspace import Workspace
 
 PAST = timedelta(days=28)
-FEWEST_PAST = 100  # rows of complete cohorts that tell how labels arrive
 
 
 @dataclass(frozen=True)

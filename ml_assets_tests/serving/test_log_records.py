@@ -48,6 +48,20 @@ def read_back(folder):
     return [{**row, "probabilities": row["probabilities"] or None} for row in plain]
 
 
+def read_both(folder, requests, said, *, kinds):
+    """Log requests in both forms, and read each back."""
+    found = []
+    for form, content in (
+        ("jsonl", log_lines(requests, **said)),
+        ("records", log_records(requests, kinds=kinds, **said)),
+    ):
+        log = PredictionLog(folder / form, "plant")
+        log.append(content, version="v1", at=AT, form=form)
+        log.close()
+        found.append(read_back(folder / form))
+    return found
+
+
 @pytest.fixture
 def log(tmp_path):
     opened = PredictionLog(tmp_path, "plant")
@@ -57,16 +71,7 @@ def log(tmp_path):
 
 @pytest.mark.parametrize("answers", [CLASSES, NUMBERS])
 def test_a_record_is_read_as_lines_are(tmp_path, answers):
-    requests, said = logged(answers)
-    found = []
-    for form, content in (
-        ("jsonl", log_lines(requests, **said)),
-        ("records", log_records(requests, kinds=KINDS, **said)),
-    ):
-        log = PredictionLog(tmp_path / form, "plant")
-        log.append(content, version="v1", at=AT, form=form)
-        log.close()
-        found.append(read_back(tmp_path / form))
+    found = read_both(tmp_path, *logged(answers), kinds=KINDS)
     assert found[0] == found[1]
     assert found[0][0]["features"]["x"] == 0.1 + 0.2
     assert found[1][0]["inputs"]["n"] == 2**53 + 1
@@ -77,17 +82,7 @@ def test_rows_of_nothing_but_their_time_are_read_alike(tmp_path):
     features = FeatureValues((), np.empty((len(rows), 0)), (), ())
     requests = [Logged("r1", rows, Answers([1.0, 2.0], None, (), features))]
     said = {"version": "v1", "revision": 3, "at": AT}
-    kinds = {"event_time": "datetime"}
-    found = []
-    for form, content in (
-        ("jsonl", log_lines(requests, **said)),
-        ("records", log_records(requests, kinds=kinds, **said)),
-    ):
-        log = PredictionLog(tmp_path / form, "plant")
-        log.append(content, version="v1", at=AT, form=form)
-        log.close()
-        found.append(read_back(tmp_path / form))
-    for one in found:
+    for one in read_both(tmp_path, requests, said, kinds={"event_time": "datetime"}):
         assert [row["prediction"] for row in one] == [1.0, 2.0]
         assert not any(row["inputs"] or row["features"] for row in one)
 

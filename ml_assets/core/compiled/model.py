@@ -40,6 +40,9 @@ class CompiledModel:
         header: What the arrays mean.
         arrays: By name.
 
+    Attributes:
+        masks: Find the leaves of trees straight from the inputs; None where there is no such way.
+
     Raises:
         ArtefactError: If they do not fit each other.
     """

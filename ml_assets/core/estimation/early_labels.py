@@ -21,6 +21,7 @@ IntArray = npt.NDArray[np.intp]
 SCORES, LOSSES = 3, 8  # strata; within one, chances should hardly differ
 FEWEST = 25  # rows that tell a chance; a stratum with fewer is told by its losses, or by all rows
 SMALLEST = 0.02  # chance below which a weight would be no more than noise
+FEWEST_PAST = 100  # rows whose label is due, from which it is worth learning how labels arrive
 
 
 @dataclass(frozen=True, eq=False)

@@ -124,7 +124,7 @@ class Service:
         delays[at] = (known_at - self.past.times[known]) / SECOND
         part = slice(rows.start - self._first, rows.stop - self._first)
         listened = needs_estimates(self.problem, triggers, labelled=len(known))
-        estimator = self.version.estimator(self.problem) if listened else None
+        estimator = self.version.estimator if listened else None
         answered = AnsweredLately(
             times=self.past.times[rows],
             scores=self._scores.joined()[part],

@@ -44,12 +44,10 @@ class Version:
     usual: UsualLoss
     judged: JudgedAnswers | None = None
 
-    def estimator(self, problem: Problem) -> LossEstimator | None:
-        """Return what estimates its losses without labels; it is learned when first asked for."""
-        if "_estimator" not in self.__dict__:
-            learned = None if self.judged is None else self.judged.loss_estimator(problem)
-            object.__setattr__(self, "_estimator", learned)
-        return self.__dict__["_estimator"]
+    @property
+    def estimator(self) -> LossEstimator | None:
+        """What estimates its losses without labels; learned when first asked for."""
+        return None if self.judged is None else self.judged.loss_estimator
 
 
 @dataclass(frozen=True, eq=False)
