@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import dagster as dg
 import duckdb
@@ -67,8 +68,8 @@ def test_live_and_rehearsed_readings_are_the_same(tmp_path, instance):
         HISTORY.end,
         reference_of(workspace, stored),
         usual_loss(workspace, declared, stored),
+        SimpleNamespace(loss_estimator=estimator_of(workspace, stored)),
     )
-    version.__dict__["_estimator"] = estimator_of(workspace, stored)
     service = Service(
         declared.problem,
         past,
