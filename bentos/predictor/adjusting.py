@@ -77,12 +77,9 @@ class Adjusting:
     def _wanted(self) -> Adjustment | None:
         """Return what is to be in force now."""
         found, served = self._newest, self._serving.loaded
-        if found is None or served is None or found.release != served.digest:
+        if found is None or served is None:
             return None
-        intervention = found.intervention
-        if intervention is not None and intervention.is_over(datetime.now(UTC)):
-            return found.without_intervention()
-        return found
+        return found.in_force(served.digest, datetime.now(UTC))
 
     def _complain(self, error: Exception) -> None:
         told = f"{type(error).__name__}: {error}"

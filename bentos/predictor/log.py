@@ -20,11 +20,11 @@ from uuid import uuid4
 
 import msgspec
 
+from ml_assets.core.answering import Answers
 from ml_assets.core.assurance import AssuredRows
 from ml_assets.core.contract import Kind
 from ml_assets.core.errors import ServingError, SpoolError
 from ml_assets.core.log_records import record_bytes
-from ml_assets.core.prediction import Answers
 from ml_assets.core.request_rows import RequestRows
 
 Form = Literal["jsonl", "records"]

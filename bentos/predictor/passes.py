@@ -14,8 +14,9 @@ from bentos.predictor.names import random_names
 from bentos.predictor.repeats import Repeats, fingerprint
 from bentos.predictor.traffic import Asked, Beside, Told
 from ml_assets.core.adjustment import Adjustment
+from ml_assets.core.answering import Answers
 from ml_assets.core.errors import ServingError
-from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.prediction import Predictor
 from ml_assets.core.request_rows import Refused, RequestRows
 from ml_assets.core.request_schema import BodyKind
 from ml_assets.core.table_rows import TableRows

@@ -20,8 +20,9 @@ from bentos.predictor.tally import Tally
 from bentos.predictor.traffic import Asked, Roles, Told, contender_of
 from bentos.predictor.variant_lines import variant_lines
 from bentos.predictor.warm_start import WarmStart
+from ml_assets.core.answering import Answers
 from ml_assets.core.deployment import Deployment
-from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.prediction import Predictor
 
 # Rows that may wait. They are held as they were asked: a few megabytes.
 ROWS = 8192

@@ -16,8 +16,9 @@ from bentos.predictor.tally import Tally
 from bentos.predictor.traffic import Asked, Failure, Roles, Told, contender_of
 from bentos.predictor.variant_lines import variant_lines
 from bentos.predictor.warm_start import WarmStart
+from ml_assets.core.answering import Answers
 from ml_assets.core.deployment import Deployment
-from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.prediction import Predictor
 from ml_assets.core.routing import variant_for
 
 # What a pass may take, in times of what the champion took, or of the release's declared latency.

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from bentos.predictor.structured_log import EVENT, where
 from bentos.predictor.tally import Tally
 from bentos.predictor.warm_start import WarmStart
+from ml_assets.core.answering import Answers
 from ml_assets.core.deployment import DeployedVersion, Deployment
 from ml_assets.core.errors import ServingError
-from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.prediction import Predictor
 from ml_assets.core.request_rows import Refused, RequestRows
 from ml_assets.core.request_schema import BodyKind
 from ml_assets.core.routing import Variant, routing_key

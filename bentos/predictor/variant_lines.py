@@ -7,7 +7,7 @@ import orjson
 
 from bentos.predictor.log import Logged, log_lines
 from bentos.predictor.traffic import Asked, Failure
-from ml_assets.core.prediction import Answers
+from ml_assets.core.answering import Answers
 from ml_assets.core.routing import Variant
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 
 from ml_assets.assets.stage import key_of
+from ml_assets.core.batch_answers import schema_of
 from ml_assets.core.feature_lineage import feature_origins
 from ml_assets.core.feature_sql import LABELS_VIEW, ROWS_VIEW
 from ml_assets.core.training_set import BASELINE_PREFIX
@@ -43,12 +44,16 @@ def feature_lineage(declared: DeclaredProblem) -> dg.TableColumnLineage:
 
 
 def prediction_lineage(declared: DeclaredProblem) -> dg.TableColumnLineage:
-    """Return what batch predictions are made from: any feature may count."""
+    """Return what batch predictions, and what is said beside them, are made from.
+
+    Any feature may count; the intervention is no row's own.
+    """
     place = ("_date", *declared.problem.identity)
     features = [name for name in _features(declared) if name not in place]
     origins = {name: [("feature_table", name)] for name in place}
-    answer = {"prediction": [("feature_table", name) for name in features]}
-    return _lineage(declared, {**origins, **answer})
+    said = [name for name in schema_of(declared.problem.task).names if name != "intervention"]
+    answer = [("feature_table", name) for name in features]
+    return _lineage(declared, {**origins, **dict.fromkeys(said, answer)})
 
 
 def _features(declared: DeclaredProblem) -> Origins:

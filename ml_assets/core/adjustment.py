@@ -95,6 +95,13 @@ class Adjustment:
         made._check()
         return made
 
+    def in_force(self, release: str, now: datetime) -> Self | None:
+        """Return what a release's answers are adjusted by at a moment; None if by nothing."""
+        if self.release != release:
+            return None
+        over = self.intervention is not None and self.intervention.is_over(now)
+        return self.without_intervention() if over else self
+
     def without_intervention(self) -> Self:
         """Return the same with nothing in force."""
         return replace(self, intervention=None, corrected_quantiles=None)

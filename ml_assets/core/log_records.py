@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ml_assets.core.answering import Answers
 from ml_assets.core.arrow_columns import ARROW_TYPES, encode, floats
 from ml_assets.core.assurance import AssuredRows
 from ml_assets.core.contract import Kind
 from ml_assets.core.errors import ArtefactError
 from ml_assets.core.feature_values import FeatureValues
-from ml_assets.core.prediction import Answers
 from ml_assets.core.request_rows import EVENT_TIME, RequestRows
 from ml_assets.core.table_rows import as_table
 

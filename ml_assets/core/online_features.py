@@ -116,10 +116,9 @@ class OnlineFeatures:
             for name, content in files.items()
             if name.startswith(REFERENCES_FOLDER)
         }
-        past_labels = release.inputs[len(release.numeric) + len(release.categorical) :]
         return cls(
             release.query(files[SQL_FILE].decode()),
-            FeatureNames(release.numeric, release.categorical, past_labels),
+            release.feature_names,
             contract_of(files),
             release.reach,
             history=_table(files[HISTORY_FILE]),

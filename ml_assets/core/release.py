@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from ml_assets.core.contract import Contract
 from ml_assets.core.errors import ArtefactError
 from ml_assets.core.feature_query import BASELINE_PREFIX, FeatureQuery, PastLabel
+from ml_assets.core.feature_values import FeatureNames
 from ml_assets.core.feature_views import History
 from ml_assets.core.problem.learning import Task
 from ml_assets.core.rate_limit import RateLimit
@@ -96,6 +97,12 @@ class Release:
         """Columns the model is given, in order."""
         baselines = (BASELINE_PREFIX + past.name for past in self.past_labels)
         return (*self.numeric, *self.categorical, *baselines)
+
+    @property
+    def feature_names(self) -> FeatureNames:
+        """The inputs by their kind."""
+        past_labels = self.inputs[len(self.numeric) + len(self.categorical) :]
+        return FeatureNames(self.numeric, self.categorical, past_labels)
 
     @property
     def body_limit(self) -> int:

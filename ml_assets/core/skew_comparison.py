@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.core.feature_query import SIGNIFICANT_BITS
-from ml_assets.core.feature_values import FeatureNames
 from ml_assets.core.fitted_model import FittedModel
 from ml_assets.core.golden import GoldenRows
 from ml_assets.core.release import GOLDEN_FILE, MODEL_FILE
@@ -110,11 +109,7 @@ def _predictions(
 ) -> _Column:
     """Return the predictions that scikit-learn gives for the batch's features."""
     release = replay.release
-    names = FeatureNames(
-        release.numeric,
-        release.categorical,
-        release.inputs[len(release.numeric) + len(release.categorical) :],
-    )
+    names = release.feature_names
     known = batch[~left_out]
     served = claims["prediction"].to_numpy()
     replayed = np.full(len(claims), None, dtype=object)

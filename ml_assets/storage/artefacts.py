@@ -80,6 +80,16 @@ class Artefacts:
             raise ArtefactError(message)
         return place
 
+    def read_all(self, digest: str) -> dict[str, bytes]:
+        """Return the verified content of every file of an artefact, by its name.
+
+        Raises:
+            ArtefactError: See :meth:`folder`.
+        """
+        folder = self.folder(digest)
+        paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
     def read_bytes(self, digest: str, name: str) -> bytes:
         """Return the verified content of one file."""
         with self.open(digest, name) as file:

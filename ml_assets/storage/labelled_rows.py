@@ -11,7 +11,6 @@ import pandas as pd
 from ml_assets.core.assurer import Assurer
 from ml_assets.core.correction_evidence import LabelledRows
 from ml_assets.core.feature_query import literal, quoted
-from ml_assets.core.feature_values import FeatureNames
 from ml_assets.core.release import Release
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
@@ -119,14 +118,13 @@ def _fallback(frame: pd.DataFrame, served: ServedModel) -> np.ndarray | None:
     release, model = served.release, served.assurer.fallback
     if model is None or frame.empty:
         return None
-    past = release.inputs[len(release.numeric) + len(release.categorical) :]
-    names = FeatureNames(release.numeric, release.categorical, past)
+    names = release.feature_names
     values = pd.DataFrame([json.loads(text) for text in frame["features"]])
     columns = {name: values[name].to_numpy() for name in names.all}
     for name in names.numeric:
         columns[name] = pd.to_numeric(values[name]).to_numpy(dtype=np.float64)
     if release.task == "regression":
-        for name in past:
+        for name in names.past_labels:
             columns[name] = pd.to_numeric(values[name]).to_numpy(dtype=np.float64)
     found = model.predict(names.values(columns, len(frame)))
     return found.values if found.probabilities is None else found.probabilities

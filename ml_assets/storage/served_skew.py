@@ -70,12 +70,7 @@ def release_of(workspace: Workspace, problem: str, version: str) -> dict[str, by
     if not releases:
         return f"the ledger names no release of version {version}"
     try:
-        folder = workspace.artefacts.folder(releases[-1])
-        files = {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in folder.rglob("*")
-            if path.is_file()
-        }
+        files = workspace.artefacts.read_all(releases[-1])
         verify_manifest(files, digest=releases[-1])
     except ArtefactError:
         return f"the release of version {version} is gone or damaged"

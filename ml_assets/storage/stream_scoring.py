@@ -4,17 +4,19 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from ml_assets.core.answering import Answers
 from ml_assets.core.errors import MLAssetsError, ServingError, UnreadableFileError
-from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.prediction import Predictor
 from ml_assets.core.request_rows import Refused, RequestRows
 from ml_assets.core.request_schema import ROWS
 from ml_assets.storage.exclusive import alone
+from ml_assets.storage.served_answers import adjust
 from ml_assets.storage.stream_files import Arrived, Inbox
 from ml_assets.storage.stream_memory import (
     Numbered,
@@ -40,6 +42,7 @@ class _Interrupted(Exception):  # noqa: N818 - it is no error: the file is score
 class _Loaded:
     predictor: Predictor
     revision: int
+    digest: str
 
 
 class StreamScoring:
@@ -109,6 +112,14 @@ class StreamScoring:
     def _score(self, arrived: Arrived) -> None:
         loaded = self._serving()
         predictor = loaded.predictor
+        # What intervals and corrections are now holds for the whole file.
+        adjust(
+            self._workspace,
+            self._problem,
+            predictor.assurer,
+            digest=loaded.digest,
+            now=datetime.now(UTC),
+        )
         version = predictor.release.version
         entry = Entry(arrived.digest, str(arrived.path.absolute()), version, loaded.revision)
         moment = moment_of(arrived.path)
@@ -190,12 +201,7 @@ class StreamScoring:
             return
         if self._loaded is not None and self._loaded.revision == deployment.revision:
             return
-        folder = self._workspace.artefacts.folder(deployment.champion)
-        files = {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in folder.rglob("*")
-            if path.is_file()
-        }
+        files = self._workspace.artefacts.read_all(deployment.champion)
         predictor = Predictor(files, digest=deployment.champion)
         try:
             predictor.prove()
@@ -204,7 +210,7 @@ class StreamScoring:
             predictor.close()
             raise
         self._forget()
-        self._loaded = _Loaded(predictor, deployment.revision)
+        self._loaded = _Loaded(predictor, deployment.revision, deployment.champion)
 
     def _forget(self) -> None:
         """Give up the memory: it holds rows of a file that does not count."""
@@ -222,13 +228,31 @@ def _no_object(row: bytes) -> str | None:
 
 
 def _said(answers: Answers, position: int) -> dict[str, Any]:
-    shares = answers.probabilities
-    named = (
-        None
-        if shares is None
-        else dict(zip(map(str, answers.classes), shares[position], strict=True))
-    )
-    return {"prediction": answers.predictions[position], "probabilities": named}
+    shares, beside = answers.probabilities, answers.beside
+    said: dict[str, Any] = {
+        "prediction": answers.predictions[position],
+        "probabilities": None if shares is None else _named(answers, shares[position]),
+    }
+    if beside is None:
+        return said
+    # What is not said does not stand there, as in the prediction log.
+    if beside.intervals is not None:
+        said["low"], said["high"] = beside.intervals[position]
+    if beside.sets is not None:
+        said["prediction_set"] = beside.sets[position]
+    if beside.unfamiliar is not None:
+        said["unfamiliar"] = beside.unfamiliar[position]
+    if beside.raw is not None:
+        said["raw"] = beside.raw[position]
+    if beside.raw_probabilities is not None:
+        said["raw_probabilities"] = _named(answers, beside.raw_probabilities[position])
+    if beside.intervention is not None:
+        said["intervention"] = beside.intervention
+    return said
+
+
+def _named(answers: Answers, shares: list[float]) -> dict[str, float]:
+    return dict(zip(map(str, answers.classes), shares, strict=True))
 
 
 def _reject(entry: Entry, number: int, row: bytes, reason: str, result: Result) -> None:

@@ -8,11 +8,12 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from ml_assets.core.answering import Answers
 from ml_assets.core.contract import Column, Contract
 from ml_assets.core.errors import ArtefactError, FeatureSqlError, ServingError
 from ml_assets.core.feature_query import PastLabel
 from ml_assets.core.golden import GoldenRows, request_rows, tolerance_between
-from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.prediction import Predictor
 from ml_assets.core.release import (
     GOLDEN_FILE,
     MANIFEST_FILE,

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.answering import Answers
+from ml_assets.core.prediction import Predictor
 from ml_assets.core.release import SQL_FILE
 from ml_assets.core.replay import Replay
 from ml_assets.core.request_rows import RequestRows

@@ -101,10 +101,11 @@ def _edit_a_logged_feature(workspace):
 
 
 def _predictions(workspace, table):
-    """Return what was said of each row of the day, by its identity."""
+    """Return what was said of each row of the day and beside it, by its identity."""
     found = workspace.lake.read(f"plant/{table}", where="_date = DATE '2026-01-07'").to_pylist()
     assert found
-    return {(row["rig"], row["event_time"]): row["prediction"] for row in found}
+    said = ("prediction", "low", "high", "unfamiliar", "raw_prediction")
+    return {(row["rig"], row["event_time"]): [row[name] for name in said] for row in found}
 
 
 def _serve_a_day(plant):

@@ -20,8 +20,8 @@ import pytest
 from bentos.predictor.log import Logged, PredictionLog, log_lines
 from ml_assets.assets.deployment import bring_in
 from ml_assets.components.execution import ProblemRunner
+from ml_assets.core.answering import Answers
 from ml_assets.core.feature_values import FeatureValues
-from ml_assets.core.prediction import Answers
 from ml_assets.core.problem import Problem
 from ml_assets.core.request_rows import RequestRows
 from ml_assets.core.routing import routing_key, variant_for

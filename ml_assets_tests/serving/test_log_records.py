@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bentos.predictor.log import Logged, PredictionLog, log_lines, log_records
+from ml_assets.core.answering import Answers
 from ml_assets.core.errors import ArtefactError
 from ml_assets.core.feature_values import FeatureValues
-from ml_assets.core.prediction import Answers
 from ml_assets.core.request_rows import RequestRows
 from ml_assets.storage.prediction_spool import hours, read
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bentos.predictor.log import Logged, PredictionLog, log_lines
+from ml_assets.core.answering import Answers
 from ml_assets.core.errors import ArtefactError, ServingError
 from ml_assets.core.feature_values import FeatureValues
-from ml_assets.core.prediction import Answers
 from ml_assets.core.request_rows import RequestRows
 from ml_assets.storage.prediction_spool import FIELDS, hours, read
 

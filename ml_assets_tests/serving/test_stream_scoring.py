@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ml_assets.core.adjustment import Adjustment
 from ml_assets.core.deployment import Deployment
 from ml_assets.core.errors import ServingError
 from ml_assets.core.golden import request_rows
@@ -31,6 +32,7 @@ from ml_assets_tests.serving.releases import (
     batch_features,
     make_history,
 )
+from ml_assets_tests.serving.test_assurance import with_assurance
 
 END = START + timedelta(hours=HOURS)
 AT = datetime(2024, 1, 20, tzinfo=UTC)
@@ -227,6 +229,34 @@ def test_without_a_deployment_or_a_source_it_says_so(workspace, folders):
         scoring(workspace, folders).score_new()
     with pytest.raises(ServingError, match="another one"):
         scoring(workspace, (folders[0], folders[0]))
+
+
+def test_what_stands_beside_an_answer_is_what_the_server_says(workspace, folders, release):
+    files = with_assurance(release)
+    deploy(workspace, files, 1)
+    digest = workspace.deployment("pumps").read().champion
+    parts = [rows(0, 2), rows(2, 2)]
+    parts[0][3]["starts"] = 90_000
+    adjustment = Adjustment("pumps", "v1", digest, 1, AT, quantiles=(-3.0, 3.0))
+    predictor, made = Predictor(files), scoring(workspace, folders)
+    for name, part, change in zip(("a.jsonl", "b.jsonl"), parts, (None, adjustment), strict=True):
+        if change is not None:
+            workspace.adjustment("pumps").write(change)
+            predictor.assurer.adjust(change)
+        write(folders[0], name, part)
+        made.score_new()
+        body = json.dumps({"rows": part}).encode()
+        beside = predictor.predict(predictor.decode(body, now=AT)).beside
+        found = [
+            row
+            for lines in results(folders[1]).values()
+            for row in lines
+            if row["event_time"] in {one["event_time"] for one in part}
+        ]
+        assert [[row["low"], row["high"]] for row in found] == beside.intervals
+        assert [row["unfamiliar"] for row in found] == beside.unfamiliar
+        assert any(beside.unfamiliar) == (change is None)
+    predictor.close()
 
 
 def test_a_restart_remembers_the_rows_of_the_files_before(workspace, folders, release):

@@ -18,10 +18,11 @@ from bentos.predictor.settings import Settings
 from bentos.predictor.shadow import Shadow
 from bentos.predictor.split import merged
 from bentos.predictor.watcher import Watcher
+from ml_assets.core.answering import Answers
 from ml_assets.core.errors import ServingError
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.feature_views import History
-from ml_assets.core.prediction import Answers, Predictor
+from ml_assets.core.prediction import Predictor
 from ml_assets.core.release import CONTRACT_FILE, GOLDEN_FILE, RELEASE_FILE
 from ml_assets.core.request_rows import Refused
 from ml_assets.core.routing import routing_key, variant_for
