@@ -67,13 +67,18 @@ def encode(kind: Kind, values: Sequence[Any]) -> Encoded:
     return _ENCODERS[kind](values)
 
 
-def floats(numbers: np.ndarray) -> pa.Array:
-    """Return numbers as an Arrow array in which NaN is missing.
+def floats(matrix: np.ndarray) -> list[pa.Array]:
+    """Return each row of a matrix as an Arrow array in which NaN is missing.
 
     Args:
-        numbers: Shape (n,), float64, one after another in memory.
+        matrix: Shape (k, n), float64, one row after the other in memory.
     """
-    return _floats(numbers).array(pa.float64(), len(numbers))
+    absent = np.isnan(matrix)
+    gaps = absent.any(axis=1).tolist() if absent.any() else [False] * len(matrix)
+    return [
+        Encoded(~nowhere if has_gaps else None, (numbers,)).array(pa.float64(), len(numbers))
+        for numbers, nowhere, has_gaps in zip(matrix, absent, gaps, strict=True)
+    ]
 
 
 def values_in(column: pa.ChunkedArray, kind: type[np.generic]) -> list[np.ndarray]:
@@ -86,6 +91,12 @@ def values_in(column: pa.ChunkedArray, kind: type[np.generic]) -> list[np.ndarra
         for chunk in column.chunks
         if len(chunk)
     ]
+
+
+def joined(column: pa.ChunkedArray, kind: type[np.generic]) -> np.ndarray:
+    """Return the same as one array, shape (n,); n is at least 1."""
+    parts = values_in(column, kind)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def microseconds(moment: datetime) -> int:

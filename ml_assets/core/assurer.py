@@ -142,8 +142,7 @@ class Assurer:
         known = self.assurance.familiarity
         if known is None:
             return None
-        texts = [column.tolist() for column in inputs.texts]
-        return known.distances(inputs.numbers, texts) > known.threshold
+        return known.distances(inputs.numbers, inputs.texts) > known.threshold
 
     def rejected(self, unfamiliar: Booleans | None) -> Booleans | None:
         """Return which rows are not to be answered, None if all are."""

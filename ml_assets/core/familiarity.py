@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml_assets.core.errors import ServingError
+from ml_assets.core.text_levels import looked_up
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -71,7 +72,8 @@ class Familiarity:
             numbers: Shape (n, k), NaN where missing.
             texts: One sequence of n values a text, in the order of ``texts``.
         """
-        plain = self._plain(numbers)
+        # By rows in memory, whatever comes: the order of sums depends on it.
+        plain = self._plain(np.ascontiguousarray(numbers))
         white = (plain - self.center) @ self.whitening
         squares = np.einsum("nk,nk->n", white, white)
         if np.isnan(squares).any():
@@ -79,7 +81,7 @@ class Familiarity:
             squares = np.einsum("nk,nk->n", white, white)
         for surprise, column in zip(self.texts.values(), texts, strict=True):
             if surprise is not None:
-                squares += [surprise.get(value or "", self.unseen) for value in column]
+                squares += self._surprises(surprise, column)
         return np.sqrt(squares)
 
     def scores(self, numbers: FloatArray) -> FloatArray:
@@ -125,6 +127,9 @@ class Familiarity:
             message = f"The release's familiarity has {k} numbers and arrays for {shapes}."
             raise ServingError(message)
         return made
+
+    def _surprises(self, known: Mapping[str, float], column: Sequence[str | None]) -> FloatArray:
+        return looked_up(column, lambda text: known.get(text or "", self.unseen))
 
     def _plain(self, numbers: FloatArray) -> FloatArray:
         """Return the normal scores; NaN where a number is missing."""

@@ -10,6 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from ml_assets.core.feature_query import rounded
+from ml_assets.core.request_rows import FEW
+from ml_assets.core.text_levels import Levels, Text
 
 _NUMBERS = "iuf"
 
@@ -21,13 +23,13 @@ class FeatureValues:
     Attributes:
         names: Names of the inputs: numbers, texts, baselines.
         numbers: Shape (n, k) for the k features that are numbers, float64, NaN where missing.
-        texts: One object array of shape (n,) a feature that is a text, None where missing.
+        texts: One sequence of n texts a feature that is a text, None where missing.
         past_labels: One array of shape (n,) a baseline that reads past labels: float64 or object.
     """
 
     names: tuple[str, ...]
     numbers: np.ndarray
-    texts: tuple[np.ndarray, ...]
+    texts: tuple[Sequence[Text], ...]
     past_labels: tuple[np.ndarray, ...]
 
     def __len__(self) -> int:
@@ -36,36 +38,25 @@ class FeatureValues:
     def __getitem__(self, name: str) -> np.ndarray:
         """Return one input, shape (n,)."""
         position = self.names.index(name) - self.numbers.shape[1]
-        return self.numbers[:, position] if position < 0 else self._others[position]
+        if position < 0:
+            return self.numbers[:, position]
+        if position >= len(self.texts):
+            return self.past_labels[position - len(self.texts)]
+        return _objects(list(self.texts[position]))
 
     def rows(self, positions: slice | Sequence[int]) -> Self:
         """Return the inputs of some rows."""
         return type(self)(
             self.names,
             self.numbers[positions],
-            tuple(values[positions] for values in self.texts),
+            tuple(_rows(values, positions) for values in self.texts),
             tuple(values[positions] for values in self.past_labels),
         )
 
     def columns(self) -> list[list[Any]]:
         """Return the values of each input, as plain Python values."""
-        return [*self.numbers.T.tolist(), *(values.tolist() for values in self._others)]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """Return the rows of several values below each other."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(
-            parts[0].names,
-            np.concatenate([part.numbers for part in parts]),
-            tuple(np.concatenate(one) for one in zip(*(p.texts for p in parts), strict=True)),
-            tuple(np.concatenate(one) for one in zip(*(p.past_labels for p in parts), strict=True)),
-        )
-
-    @property
-    def _others(self) -> tuple[np.ndarray, ...]:
-        return (*self.texts, *self.past_labels)
+        past_labels = (values.tolist() for values in self.past_labels)
+        return [*self.numbers.T.tolist(), *map(list, self.texts), *past_labels]
 
 
 @dataclass(frozen=True)
@@ -94,20 +85,46 @@ class FeatureNames:
             columns: Arrays of shape (n,) by name; masked where NULL.
             rows: How many rows they have.
         """
-        numbers = np.empty((rows, len(self.numeric)))
-        for position, name in enumerate(self.numeric):
+        # One column after the other in memory: so they are read and written.
+        numbers = np.empty((len(self.numeric), rows))
+        for values, name in zip(numbers, self.numeric, strict=True):
             column = columns[name]
             if isinstance(column, np.ma.MaskedArray):
-                numbers[:, position] = column.data
-                numbers[column.mask, position] = np.nan
+                values[:] = column.data
+                values[column.mask] = np.nan
             else:
-                numbers[:, position] = column
+                values[:] = column
         return FeatureValues(
             self.all,
-            rounded(numbers),
-            tuple(_texts(columns[name]) for name in self.categorical),
+            rounded(numbers).T,
+            tuple(_texts(columns[name].tolist()) for name in self.categorical),
             tuple(_label(columns[name]) for name in self.past_labels),
         )
+
+
+def _rows(column: Sequence[Text], positions: slice | Sequence[int]) -> Sequence[Text]:
+    if isinstance(positions, slice):
+        return column[positions]
+    return column.take(positions) if isinstance(column, Levels) else [column[n] for n in positions]
+
+
+def _texts(values: list[Any]) -> Sequence[Text]:
+    texts = values if set(map(type, values)) == {str} else list(map(_text, values))
+    return Levels.of(texts) if len(texts) > FEW else texts
+
+
+def _text(value: Any) -> Text:  # noqa: ANN401
+    if type(value) is str:
+        return value
+    # A value that is not itself is NaN: missing too.
+    return None if value is None or value != value else str(value)  # noqa: PLR0124
+
+
+def _label(column: np.ndarray) -> np.ndarray:
+    """Return a past label: a number, or the text of a class."""
+    if column.dtype.kind in _NUMBERS:
+        return rounded(_floats(column))
+    return _objects(list(map(_text, column.tolist())))
 
 
 def _floats(column: np.ndarray) -> np.ndarray:
@@ -116,20 +133,7 @@ def _floats(column: np.ndarray) -> np.ndarray:
     return column
 
 
-def _texts(column: np.ndarray) -> np.ndarray:
-    texts = np.empty(len(column), dtype=object)
-    values = column.tolist()
-    if set(map(type, values)) == {str}:
-        texts[:] = values
-    else:
-        # A value that is not itself is NaN: missing too.
-        texts[:] = [
-            value if type(value) is str else None if value is None or value != value else str(value)  # noqa: PLR0124
-            for value in values
-        ]
-    return texts
-
-
-def _label(column: np.ndarray) -> np.ndarray:
-    """Return a past label: a number, or the text of a class."""
-    return rounded(_floats(column)) if column.dtype.kind in _NUMBERS else _texts(column)
+def _objects(values: list[Any]) -> np.ndarray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -8,7 +8,7 @@ says more, what it says, under the names that a line of JSON has.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from ml_assets.core.errors import ArtefactError
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.request_rows import EVENT_TIME, RequestRows
 from ml_assets.core.table_rows import as_table
+from ml_assets.core.text_levels import Levels, Text
 
 MAGIC = b"MLAREC1\n"
 _HEAD = struct.Struct("<8sQ")
@@ -80,7 +81,7 @@ def record_bytes(
     }
     if answers.probabilities is not None:
         shares = np.ascontiguousarray(np.array(answers.probabilities, dtype=np.float64).T)
-        named = zip(map(str, answers.classes), map(floats, shares), strict=True)
+        named = zip(map(str, answers.classes), floats(shares), strict=True)
         columns["probabilities"] = _structure(dict(named), len(rows))
     if answers.beside is not None:
         columns |= _beside(answers.beside, answers.classes, len(rows))
@@ -139,13 +140,13 @@ def _damaged(segment: str, place: int) -> str:
 
 
 def _features(features: FeatureValues) -> Iterator[tuple[str, pa.Array]]:
-    numbers = np.ascontiguousarray(features.numbers.T)
-    names = iter(features.names)
-    for column in numbers:
-        yield next(names), floats(column)
-    for column in (*features.texts, *features.past_labels):
-        is_number = column.dtype.kind == "f"
-        yield next(names), floats(column) if is_number else _plain(column.tolist())
+    numbers = floats(np.ascontiguousarray(features.numbers.T))
+    texts = map(_texts, features.texts)
+    past_labels = (
+        floats(column[None])[0] if column.dtype.kind == "f" else _plain(column.tolist())
+        for column in features.past_labels
+    )
+    yield from zip(features.names, (*numbers, *texts, *past_labels), strict=True)
 
 
 def _beside(said: AssuredRows, classes: tuple[Any, ...], rows: int) -> dict[str, pa.Array]:
@@ -153,7 +154,7 @@ def _beside(said: AssuredRows, classes: tuple[Any, ...], rows: int) -> dict[str,
     columns: dict[str, pa.Array] = {}
     if said.intervals is not None:
         bounds = np.ascontiguousarray(np.array(said.intervals, dtype=np.float64).T)
-        columns["low"], columns["high"] = map(floats, bounds)
+        columns["low"], columns["high"] = floats(bounds)
     if said.sets is not None:
         columns["prediction_set"] = pa.array(said.sets)
     if said.unfamiliar is not None:
@@ -162,14 +163,23 @@ def _beside(said: AssuredRows, classes: tuple[Any, ...], rows: int) -> dict[str,
         columns["raw"] = _plain(said.raw)
     if said.raw_probabilities is not None:
         shares = np.ascontiguousarray(np.array(said.raw_probabilities, dtype=np.float64).T)
-        named = zip(map(str, classes), map(floats, shares), strict=True)
+        named = zip(map(str, classes), floats(shares), strict=True)
         columns["raw_probabilities"] = _structure(dict(named), rows)
     if said.intervention is not None:
         columns["intervention"] = pa.repeat(said.intervention, rows)
     return columns
 
 
-def _plain(values: list[Any]) -> pa.Array:
+def _texts(column: Sequence[Text]) -> pa.Array:
+    if not isinstance(column, Levels):
+        return _plain(column)
+    codes = pa.py_buffer(column.codes.astype(np.int64, copy=False))
+    return _plain(column.texts).take(
+        pa.Array.from_buffers(pa.int64(), len(column), [None, codes])
+    )
+
+
+def _plain(values: Sequence[Any]) -> pa.Array:
     """Return plain values of one type as an array."""
     text: Kind = "string"
     kind = next((_KINDS[type(value)] for value in values if value is not None), text)

@@ -51,10 +51,9 @@ class Compiled:
 
     def predict(self, inputs: FeatureValues) -> Answer:
         """Return the answer to each row."""
-        texts = [column.tolist() for column in inputs.texts]
         # A release has the columns of all baselines; a model reads its own, or none.
         further = [inputs[name].tolist() for name in self.model.extra]
-        return self.model.predict(inputs.numbers, texts, further)
+        return self.model.predict(inputs.numbers, inputs.texts, further)
 
 
 def load_model(files: Mapping[str, bytes], task: Task) -> Model:

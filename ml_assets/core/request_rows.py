@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 EVENT_TIME = "event_time"
 MAX_FAULTS = 20
+# Rows of a request that are told value by value; more stay a table.
+FEW = 64
 # What every later stage can hold: 64-bit integers, 32-bit floats of trees, nanosecond times.
 INTEGERS = (-(2**63), 2**63 - 1)
 FLOATS = (-3.4028234663852886e38, 3.4028234663852886e38)

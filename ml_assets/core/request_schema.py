@@ -22,6 +22,7 @@ from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import nearest
 from ml_assets.core.request_rows import (
     EVENT_TIME,
+    FEW,
     MAX_FAULTS,
     TIMES,
     Fault,
@@ -50,8 +51,6 @@ _STATUS: Mapping[str, Literal[400, 413, 415]] = {
     "compression": 415,
 }
 _EVENT_TIME = Column(EVENT_TIME, "datetime")
-# Rows of a request that are told value by value; more stay a table.
-FEW = 64
 # How a body of several rows usually begins; any other spelling is read too, less fast.
 _MANY = b'{"rows":'
 _AT_ROW = re.compile(r" - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.+))?`$")
@@ -191,8 +190,7 @@ class RequestSchema:
     ) -> RequestRows | Refused:
         try:
             table = read_table(body, kind, max_rows=self.max_rows, max_bytes=self.max_bytes)
-            for name in names_of(table):
-                self._check_known(name)
+            self._check_known(names_of(table))
             if not table.num_rows:
                 return Refused(422, (self._row_count(0),))
             if (sound := self._tables.sound(table, now)) is not None:
@@ -215,9 +213,10 @@ class RequestSchema:
             raise Unreadable(message, rule="required", column=column.name)
         return [None] * table.num_rows
 
-    def _check_known(self, name: str) -> None:
-        known = [*(column.name for column in self.columns), EVENT_TIME]
-        if name not in known:
+    def _check_known(self, names: Sequence[str]) -> None:
+        known = (*self._names, EVENT_TIME)
+        name = next((name for name in names if name not in known), None)
+        if name is not None:
             message = f"Unknown field {name!r}. {nearest(name, known)}"
             raise Unreadable(message, rule="unknown_field", column=name)
 

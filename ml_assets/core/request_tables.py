@@ -70,7 +70,7 @@ def read_table(
     except _DAMAGED as error:
         message = f"The body is no valid {kind} content: {error}."
         raise Unreadable(message, rule=kind) from error
-    size = sum(_size(table.column(n)) for n in range(table.num_columns))
+    size = table.nbytes + sum(map(_repeated, table.columns))
     if size > max_bytes:
         raise _too_large(size, max_bytes)
     return table
@@ -78,9 +78,10 @@ def read_table(
 
 def _decode_names(schema: pa.Schema) -> None:
     """Read names and time zones: they are text too, and pyarrow decodes them on demand."""
-    for field in schema:
-        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        _ = field.name, kind.tz if pa.types.is_timestamp(kind) else None
+    _ = schema.names
+    for kind in schema.types:
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        _ = plain.tz if pa.types.is_timestamp(plain) else None
 
 
 def values_of(column: pa.ChunkedArray, declared: Column) -> list[Any]:
@@ -229,14 +230,14 @@ def _read_parquet(body: bytes, max_rows: int, max_bytes: int) -> pa.Table:
     return file.read(use_threads=False)
 
 
-def _size(column: pa.ChunkedArray) -> int:
-    """Return the bytes that a column's values take, each text counted where it stands."""
+def _repeated(column: pa.ChunkedArray) -> int:
+    """Return the bytes that texts of a dictionary take where they stand."""
     if not pa.types.is_dictionary(column.type):
-        return column.nbytes
-    return column.nbytes + sum(_repeated(chunk) for chunk in column.chunks)
+        return 0
+    return sum(map(_repeated_in, column.chunks))
 
 
-def _repeated(chunk: pa.DictionaryArray) -> int:
+def _repeated_in(chunk: pa.DictionaryArray) -> int:
     kind = chunk.dictionary.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return 0

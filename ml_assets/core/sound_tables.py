@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml_assets.core.arrow_columns import encode, microseconds, schema_of, values_in
+from ml_assets.core.arrow_columns import encode, joined, microseconds, schema_of, values_in
 from ml_assets.core.contract import Kind
 from ml_assets.core.request_rows import EVENT_TIME, TIMES
 from ml_assets.core.request_rules import Rule
@@ -40,6 +40,7 @@ class SoundTables:
         self._kinds = kinds
         self._schema = schema_of(kinds)
         self._rules = {rule.name: rule for rule in rules}
+        self._bounded = {r.name for r in rules if r.kind == "float" and r.allowed is None}
         self._required = frozenset(required)
         self._keys = tuple(keys)
 
@@ -53,17 +54,8 @@ class SoundTables:
         Returns:
             None if a closer look is needed.
         """
-        columns = []
-        for name, kind in self._kinds.items():
-            if name in table.schema.names:
-                column = self._column(table.column(name), name, kind)
-            else:
-                column = self._absent(name, kind, table.num_rows, now)
-            if column is None:
-                return None
-            columns.append(column)
-        found = pa.Table.from_arrays(columns, schema=self._schema)
-        return found if self._are_distinct(found) else None
+        found = self._typed(table, now)
+        return found if found is not None and self._is_sound(found) else None
 
     def keeps_rules(self, table: pa.Table, rules: Sequence[Rule]) -> bool:
         """Say whether a table in these types breaks no rule, beyond those its values show already.
@@ -79,36 +71,81 @@ class SoundTables:
             and self._are_distinct(table)
         )
 
+    def _typed(self, table: pa.Table, now: datetime) -> pa.Table | None:
+        if table.schema.metadata:
+            table = table.replace_schema_metadata()
+        if table.schema.equals(self._schema, check_metadata=True):
+            return table
+        columns = []
+        for name, kind in self._kinds.items():
+            if name in table.schema.names:
+                column = self._column(table.column(name), name, kind)
+            else:
+                column = self._absent(name, kind, table.num_rows, now)
+            if column is None:
+                return None
+            columns.append(column)
+        return pa.Table.from_arrays(columns, schema=self._schema)
+
     def _column(self, column: pa.ChunkedArray, name: str, kind: Kind) -> pa.ChunkedArray | None:
         plain = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        if not fits(plain, kind) or (name in self._required and column.null_count):
+        if not fits(plain, kind):
             return None
         wanted = self._schema.field(name).type
-        if column.type != wanted:
-            try:
-                column = column.cast(wanted)
-            except pa.ArrowInvalid:
-                return None
-        # NaN is within no bounds; where nothing is missing, the rule finds it.
-        if kind == "float" and (column.null_count or name not in self._rules) and _has_nan(column):
+        if column.type == wanted:
+            return column
+        try:
+            return column.cast(wanted)
+        except pa.ArrowInvalid:
             return None
-        if kind == "datetime" and not _lies_near(column):
-            return None
-        rule = self._rules.get(name)
-        return column if rule is None or rule.holds_in(column) else None
 
-    def _absent(self, name: str, kind: Kind, rows: int, now: datetime) -> pa.ChunkedArray | None:
-        if name != EVENT_TIME and name in self._required:
-            return None
+    def _absent(self, name: str, kind: Kind, rows: int, now: datetime) -> pa.ChunkedArray:
         values = [now if name == EVENT_TIME else None] * rows
         array = encode(kind, values).array(self._schema.field(name).type, rows)
         return pa.chunked_array([array])
+
+    def _is_sound(self, table: pa.Table) -> bool:
+        whole = []
+        for place, (name, column) in enumerate(zip(self._kinds, table.columns, strict=True)):
+            gaps = column.null_count
+            if gaps and name in self._required:
+                return False
+            if not gaps and name in self._bounded:
+                whole.append(place)
+            elif not self._holds(name, column):
+                return False
+        if whole and not self._all_hold(table.select(whole)):
+            return False
+        return self._are_distinct(table)
+
+    def _holds(self, name: str, column: pa.ChunkedArray) -> bool:
+        """Say whether no value of a column breaks a rule."""
+        if self._kinds[name] == "float" and _has_nan(column):
+            return False
+        if self._kinds[name] == "datetime" and not _lies_near(column):
+            return False
+        rule = self._rules.get(name)
+        return rule is None or rule.holds_in(column)
+
+    def _all_hold(self, table: pa.Table) -> bool:
+        """Say the same of columns of floats without gaps, at once: each question has its price."""
+        rules = [self._rules[name] for name in table.schema.names]
+        for batch in table.to_batches():
+            matrix = batch.to_tensor(row_major=False).to_numpy()
+            lows, highs = matrix.min(axis=0).tolist(), matrix.max(axis=0).tolist()
+            # Where there is NaN, it is the lowest and the highest, and within no bounds.
+            if not all(map(Rule.holds, rules, zip(lows, highs, strict=True))):
+                return False
+        return True
 
     def _are_distinct(self, table: pa.Table) -> bool:
         """Say whether each row has an identity of its own."""
         if table.num_rows == 1:
             return True
-        times = np.sort(np.concatenate(values_in(table.column(EVENT_TIME), np.int64)))
+        times = joined(table.column(EVENT_TIME), np.int64)
+        if (times[1:] > times[:-1]).all():
+            return True
+        times = np.sort(times)
         if (times[1:] != times[:-1]).all():
             return True
         if not self._keys:

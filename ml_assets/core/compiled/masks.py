@@ -23,6 +23,7 @@ from ml_assets.core.compiled.mask_tables import (
 from ml_assets.core.compiled.preparation import Preparation, Texts
 from ml_assets.core.compiled.probe import Matrix
 from ml_assets.core.compiled.ranks import Ranks
+from ml_assets.core.text_levels import Levels, looked_up
 
 LARGEST_TABLE = 1 << 26  # bytes; beyond it, a walk
 _COMBINATIONS = 256  # rows of a shared table, at most
@@ -217,6 +218,8 @@ def _row_of_text(table: InputTable, value: Any) -> int:  # noqa: ANN401
 
 
 def _rows_of_texts(table: InputTable, values: Sequence[Any]) -> np.ndarray:
+    if isinstance(values, Levels):
+        return looked_up(values, lambda text: _row_of_text(table, text))
     try:
         return np.fromiter(map(table.keys.get, values), dtype=np.intp, count=len(values))
     except TypeError:  # at least one is no known category
