@@ -74,10 +74,11 @@ def floats(matrix: np.ndarray) -> list[pa.Array]:
         matrix: Shape (k, n), float64, one row after the other in memory.
     """
     absent = np.isnan(matrix)
-    gaps = absent.any(axis=1).tolist() if absent.any() else [False] * len(matrix)
+    if not absent.any():
+        return [_array_of(numbers, None) for numbers in matrix]
     return [
-        Encoded(~nowhere if has_gaps else None, (numbers,)).array(pa.float64(), len(numbers))
-        for numbers, nowhere, has_gaps in zip(matrix, absent, gaps, strict=True)
+        _array_of(numbers, ~gaps if gaps.any() else None)
+        for numbers, gaps in zip(matrix, absent, strict=True)
     ]
 
 
@@ -123,6 +124,10 @@ def moment_of(since: int) -> datetime:
 def bits(given: np.ndarray) -> np.ndarray:
     """Return booleans as Arrow's bitmap; of a matrix, one bitmap a row."""
     return np.packbits(given, axis=-1, bitorder="little")
+
+
+def _array_of(numbers: np.ndarray, given: np.ndarray | None) -> pa.Array:
+    return Encoded(given, (numbers,)).array(pa.float64(), len(numbers))
 
 
 def _floats(values: Sequence[float | None] | np.ndarray) -> Encoded:

@@ -5,8 +5,12 @@ what follows as eight bytes, the lowest first, and an Arrow stream of one batch.
 of its rows is in the schema's metadata. Its columns: ``event_time``, the structures ``inputs`` and
 ``features``, ``prediction`` and, for classes, the structure ``probabilities``; where the release
 says more, what it says, under the names that a line of JSON has.
+
+A feature that is the input of its name, to the bit, is not written twice: the metadata list all
+features, and the structure holds the others.
 """
 
+import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,11 +76,12 @@ def record_bytes(
         at: When it answered.
     """
     table = as_table(rows, kinds).combine_chunks()
-    inputs = [name for name in table.schema.names if name != EVENT_TIME]
+    given = dict(zip(table.schema.names, table.to_batches()[0].columns, strict=True))
+    times = given.pop(EVENT_TIME)
     columns = {
-        EVENT_TIME: table.column(EVENT_TIME).chunk(0),
-        "inputs": _structure({name: table.column(name).chunk(0) for name in inputs}, len(rows)),
-        "features": _structure(dict(_features(answers.features)), len(rows)),
+        EVENT_TIME: times,
+        "inputs": _structure(given, len(rows)),
+        "features": _structure(dict(_features(answers.features, given)), len(rows)),
         "prediction": _plain(answers.predictions),
     }
     if answers.probabilities is not None:
@@ -86,7 +91,7 @@ def record_bytes(
     if answers.beside is not None:
         columns |= _beside(answers.beside, answers.classes, len(rows))
     told = {"request_id": request_id, "version": version, "revision": str(revision)}
-    told["at"] = at.isoformat()
+    told |= {"at": at.isoformat(), "features": json.dumps(answers.features.names)}
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
     sink = pa.BufferOutputStream()
     schema = batch.schema.with_metadata(told)
@@ -125,7 +130,7 @@ def read_records(content: memoryview, *, segment: str) -> Iterator[tuple[Record,
                     datetime.fromisoformat(told["at"]).astimezone(UTC),
                     told["version"],
                     int(told["revision"]),
-                    stream.read_next_batch(),
+                    _with_features(stream.read_next_batch(), json.loads(told["features"])),
                 )
         except (pa.ArrowException, OSError, KeyError, ValueError, StopIteration) as error:
             raise ArtefactError(_damaged(segment, start)) from error
@@ -139,14 +144,51 @@ def _damaged(segment: str, place: int) -> str:
     )
 
 
-def _features(features: FeatureValues) -> Iterator[tuple[str, pa.Array]]:
-    numbers = floats(np.ascontiguousarray(features.numbers.T))
-    texts = map(_texts, features.texts)
+def _with_features(rows: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """Return the rows of a record with all features, those too that stand among the inputs."""
+    place = rows.schema.names.index("features")
+    inputs, own = _members(rows.column("inputs")), _members(rows.column("features"))
+    features = {name: own[name] if name in own else inputs[name] for name in names}
+    return rows.set_column(place, "features", _structure(features, rows.num_rows))
+
+
+def _members(structure: pa.Array) -> dict[str, pa.Array]:
+    if pa.types.is_null(structure.type):
+        return {}
+    names = [field.name for field in structure.type]
+    return dict(zip(names, structure.flatten(), strict=True))
+
+
+def _features(
+    features: FeatureValues, inputs: Mapping[str, pa.Array]
+) -> Iterator[tuple[str, pa.Array]]:
+    """Yield the features that are not the inputs of their names."""
+    numbers = np.ascontiguousarray(features.numbers.T)
+    names = features.names[: len(numbers)]
+    own = [
+        place
+        for place, name in enumerate(names)
+        if name not in inputs or not _is_same(numbers[place], inputs[name])
+    ]
+    yield from zip((names[place] for place in own), floats(numbers[own]), strict=True)
     past_labels = (
         floats(column[None])[0] if column.dtype.kind == "f" else _plain(column.tolist())
         for column in features.past_labels
     )
-    yield from zip(features.names, (*numbers, *texts, *past_labels), strict=True)
+    others = (*map(_texts, features.texts), *past_labels)
+    for name, column in zip(features.names[len(numbers) :], others, strict=True):
+        given = inputs.get(name)
+        is_text = given is not None and given.type == column.type == ARROW_TYPES["string"]
+        if not (is_text and column.equals(given)):
+            yield name, column
+
+
+def _is_same(numbers: np.ndarray, given: pa.Array) -> bool:
+    """Say whether numbers are those of a column, to the bit; one with gaps is written anyway."""
+    if given.type != ARROW_TYPES["float"] or given.null_count:
+        return False
+    known = given.buffers()[1].slice(given.offset * numbers.itemsize, numbers.nbytes)
+    return known.equals(pa.py_buffer(numbers))
 
 
 def _beside(said: AssuredRows, classes: tuple[Any, ...], rows: int) -> dict[str, pa.Array]:

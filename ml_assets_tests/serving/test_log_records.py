@@ -23,7 +23,7 @@ ROWS = RequestRows(
 FEATURES = FeatureValues(
     ("x", "kind", "baseline__persistence"),
     np.array([[0.1 + 0.2], [np.nan]]),
-    (np.array(["k", None], dtype=object),),
+    (["k", None],),
     (np.array([np.nan, -0.0]),),
 )
 CLASSES = Answers(["no", "yes"], [[0.25, 0.75], [1.0, 0.0]], ("no", "yes"), FEATURES)

@@ -118,7 +118,7 @@ class Masks:
         ranks = iter(self._ranks.of(numbers))  # in the order of the tables
         found = []
         for group in self._groups:
-            place = np.zeros(len(numbers), dtype=np.intp)
+            place = np.intp(group.start)
             for table, stride in group.members:
                 source = table.source
                 own = (
@@ -126,10 +126,10 @@ class Masks:
                     if source.of_texts
                     else next(ranks)
                 )
-                place += own * stride
-            if group.refused is not None and group.refused[place].any():
+                place = place + (own if stride == 1 else own * stride)
+            if group.refused is not None and group.refused[place - group.start].any():
                 return None
-            found.append(place + group.start)
+            found.append(place)
         return self._conjunction(found)
 
     def _one_row(self, numbers: Sequence[float], texts: Sequence[Any]) -> np.ndarray | None:
