@@ -168,9 +168,10 @@ def report(seen: dict[tuple[str, str], list[dict[str, float]]], running: list[Se
     print("\nTimes the requests of the others (or rows, in one large request):")
     for server in running[1:]:
         ratios = [
-            f"{case}: {rates[case, 'ml_assets'] / rates[case, server.name]:.2f}"
+            f"{case}: {rates[case, 'ml_assets'] / theirs:.2f}"
             for case in dict.fromkeys(case for case, _ in seen)
-            if (case, server.name) in rates
+            # The others take no table: they are sent the same rows as they take them.
+            if (theirs := rates.get((MANY if case == TABLE else case, server.name)))
         ]
         print(f"{server.name:20s} {'   '.join(ratios)}")
     print("All answers were equal to the pipeline's own, to the bit.")

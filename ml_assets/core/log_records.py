@@ -216,9 +216,7 @@ def _texts(column: Sequence[Text]) -> pa.Array:
     if not isinstance(column, Levels):
         return _plain(column)
     codes = pa.py_buffer(column.codes.astype(np.int64, copy=False))
-    return _plain(column.texts).take(
-        pa.Array.from_buffers(pa.int64(), len(column), [None, codes])
-    )
+    return _plain(column.texts).take(pa.Array.from_buffers(pa.int64(), len(column), [None, codes]))
 
 
 def _plain(values: Sequence[Any]) -> pa.Array:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml_assets.core.errors import FeatureSqlError
 from ml_assets.core.feature_query import FeatureQuery, PastLabel, rounded
@@ -117,3 +119,16 @@ def test_the_order_of_a_sum_does_not_show():
     assert np.array_equal(rounded(forwards), rounded(backwards))
     assert np.isnan(rounded(np.array([np.inf, -np.inf, np.nan]))).all()
     assert rounded(np.array([4294967295.0, 0.0])).tolist() == [4294967295.0, 0.0]
+
+
+@given(st.lists(st.floats(width=64), min_size=1, max_size=20))
+def test_rounding_keeps_the_first_bits_of_the_fraction_and_ties_go_to_even(numbers):
+    values = np.array(numbers)
+    values = values[~np.isfinite(values) | (np.abs(values) >= np.finfo(float).tiny)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        fraction, exponent = np.frexp(values)
+        expected = np.ldexp(np.rint(np.ldexp(fraction, 32)), exponent - 32)
+    expected[~np.isfinite(expected)] = np.nan
+    assert np.array_equal(rounded(values), expected, equal_nan=True)
+    ties = np.array([1 + 2.0**-32, 1 + 3 * 2.0**-32])
+    assert rounded(ties).tolist() == [1.0, 1 + 2.0**-30]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bentos.predictor.log import Logged, PredictionLog, log_lines, log_records
@@ -12,6 +13,7 @@ from ml_assets.core.answering import Answers
 from ml_assets.core.errors import ArtefactError
 from ml_assets.core.feature_values import FeatureValues
 from ml_assets.core.request_rows import RequestRows
+from ml_assets.core.text_levels import Levels
 from ml_assets.storage.prediction_spool import hours, read
 
 AT = datetime(2024, 5, 15, 7, 30, tzinfo=UTC)
@@ -75,6 +77,39 @@ def test_a_record_is_read_as_lines_are(tmp_path, answers):
     assert found[0] == found[1]
     assert found[0][0]["features"]["x"] == 0.1 + 0.2
     assert found[1][0]["inputs"]["n"] == 2**53 + 1
+
+
+def test_a_feature_that_is_an_input_is_written_once_and_read_as_it_was(tmp_path):
+    count, at = 200, [AT + timedelta(seconds=n) for n in range(200)]
+    numbers = np.arange(count, dtype=float)
+    columns = {
+        "same": numbers.tolist(),
+        "signed": [-0.0, *numbers[1:].tolist()],
+        "gappy": [None, *numbers[1:].tolist()],
+        "whole": list(range(count)),
+        "rig": ["a", "é"] * (count // 2),
+        "mode": ["a", None] * (count // 2),
+    }
+    kinds = dict(zip(columns, ["float"] * 3 + ["integer"] + ["string"] * 2, strict=True))
+    names = ("same", "signed", "gappy", "whole", "twice", "rig", "mode")
+    gappy = np.where(numbers == 0, np.nan, numbers)
+    features = FeatureValues(
+        names,
+        np.stack([numbers, numbers, gappy, numbers, 2 * numbers], axis=1),
+        (Levels.of(columns["rig"]), Levels.of(["b", None] * (count // 2))),
+        (),
+    )
+    answers = Answers(numbers.tolist(), None, (), features)
+    requests = [Logged("r1", RequestRows(at, columns), answers)]
+    said = {"version": "v1", "revision": 3, "at": AT}
+    kinds |= {"event_time": "datetime"}
+    lines, records = read_both(tmp_path, requests, said, kinds=kinds)
+    assert lines == records
+    assert str(records[0]["features"]["signed"]) == "0.0"
+    (written,) = (tmp_path / "records").rglob("*.records")
+    with pa.ipc.open_stream(pa.py_buffer(written.read_bytes()[16:])) as stream:
+        own = stream.schema.field("features").type
+    assert [field.name for field in own] == ["signed", "gappy", "whole", "twice", "mode"]
 
 
 def test_rows_of_nothing_but_their_time_are_read_alike(tmp_path):

@@ -118,7 +118,7 @@ class Masks:
         ranks = iter(self._ranks.of(numbers))  # in the order of the tables
         found = []
         for group in self._groups:
-            place = np.intp(group.start)
+            place = np.array(group.start, dtype=np.intp)
             for table, stride in group.members:
                 source = table.source
                 own = (
