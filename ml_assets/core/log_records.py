@@ -6,8 +6,8 @@ of its rows is in the schema's metadata. Its columns: ``event_time``, the struct
 ``features``, ``prediction`` and, for classes, the structure ``probabilities``; where the release
 says more, what it says, under the names that a line of JSON has.
 
-A feature that is the input of its name, to the bit, is not written twice: the metadata list all
-features, and the structure holds the others.
+A number that is the input of its name, to the bit, is not written twice: the metadata list all
+features, and the structure holds the others. Texts of many rows are a dictionary and its codes.
 """
 
 import json
@@ -156,13 +156,18 @@ def _members(structure: pa.Array) -> dict[str, pa.Array]:
     if pa.types.is_null(structure.type):
         return {}
     names = [field.name for field in structure.type]
-    return dict(zip(names, structure.flatten(), strict=True))
+    return dict(zip(names, map(_spelt_out, structure.flatten()), strict=True))
+
+
+def _spelt_out(column: pa.Array) -> pa.Array:
+    """Return a column with each text where it stands."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _features(
     features: FeatureValues, inputs: Mapping[str, pa.Array]
 ) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the features that are not the inputs of their names."""
+    """Yield the features, but for numbers that are the inputs of their names."""
     numbers = np.ascontiguousarray(features.numbers.T)
     names = features.names[: len(numbers)]
     own = [
@@ -176,11 +181,7 @@ def _features(
         for column in features.past_labels
     )
     others = (*map(_texts, features.texts), *past_labels)
-    for name, column in zip(features.names[len(numbers) :], others, strict=True):
-        given = inputs.get(name)
-        is_text = given is not None and given.type == column.type == ARROW_TYPES["string"]
-        if not (is_text and column.equals(given)):
-            yield name, column
+    yield from zip(features.names[len(numbers) :], others, strict=True)
 
 
 def _is_same(numbers: np.ndarray, given: pa.Array) -> bool:
@@ -215,8 +216,9 @@ def _beside(said: AssuredRows, classes: tuple[Any, ...], rows: int) -> dict[str,
 def _texts(column: Sequence[Text]) -> pa.Array:
     if not isinstance(column, Levels):
         return _plain(column)
-    codes = pa.py_buffer(column.codes.astype(np.int64, copy=False))
-    return _plain(column.texts).take(pa.Array.from_buffers(pa.int64(), len(column), [None, codes]))
+    codes = pa.py_buffer(column.codes.astype(np.int32))
+    indices = pa.Array.from_buffers(pa.int32(), len(column), [None, codes])
+    return pa.DictionaryArray.from_arrays(indices, _plain(column.texts), safe=False)
 
 
 def _plain(values: Sequence[Any]) -> pa.Array:

@@ -79,7 +79,7 @@ def test_a_record_is_read_as_lines_are(tmp_path, answers):
     assert found[1][0]["inputs"]["n"] == 2**53 + 1
 
 
-def test_a_feature_that_is_an_input_is_written_once_and_read_as_it_was(tmp_path):
+def test_a_number_that_is_an_input_is_written_once_and_read_as_it_was(tmp_path):
     count, at = 200, [AT + timedelta(seconds=n) for n in range(200)]
     numbers = np.arange(count, dtype=float)
     columns = {
@@ -109,7 +109,7 @@ def test_a_feature_that_is_an_input_is_written_once_and_read_as_it_was(tmp_path)
     (written,) = (tmp_path / "records").rglob("*.records")
     with pa.ipc.open_stream(pa.py_buffer(written.read_bytes()[16:])) as stream:
         own = stream.schema.field("features").type
-    assert [field.name for field in own] == ["signed", "gappy", "whole", "twice", "mode"]
+    assert [field.name for field in own] == ["signed", "gappy", "whole", "twice", "rig", "mode"]
 
 
 def test_rows_of_nothing_but_their_time_are_read_alike(tmp_path):
