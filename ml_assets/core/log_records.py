@@ -7,7 +7,8 @@ of its rows is in the schema's metadata. Its columns: ``event_time``, the struct
 says more, what it says, under the names that a line of JSON has.
 
 A number that is the input of its name, to the bit, is not written twice: the metadata list all
-features, and the structure holds the others. Texts of many rows are a dictionary and its codes.
+features, and the structure holds the others. Of texts that many rows share the structure holds
+codes, and the metadata the texts.
 """
 
 import json
@@ -21,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml_assets.core.answering import Answers
-from ml_assets.core.arrow_columns import ARROW_TYPES, encode, floats
+from ml_assets.core.arrow_columns import ARROW_TYPES, Encoded, encode, floats
 from ml_assets.core.assurance import AssuredRows
 from ml_assets.core.contract import Kind
 from ml_assets.core.errors import ArtefactError
@@ -63,8 +64,8 @@ def record_bytes(
     version: str,
     revision: int,
     at: datetime,
-) -> tuple[bytes, pa.Buffer]:
-    """Return the record of a request, in two parts.
+) -> tuple[bytes, pa.Buffer, pa.Buffer]:
+    """Return the record of a request, in three parts.
 
     Args:
         rows: What was asked.
@@ -92,13 +93,11 @@ def record_bytes(
         columns |= _beside(answers.beside, answers.classes, len(rows))
     told = {"request_id": request_id, "version": version, "revision": str(revision)}
     told |= {"at": at.isoformat(), "features": json.dumps(answers.features.names)}
+    told["texts"] = json.dumps(dict(_texts(answers.features)))
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
-    sink = pa.BufferOutputStream()
-    schema = batch.schema.with_metadata(told)
-    with pa.ipc.new_stream(sink, schema) as stream:
-        stream.write_batch(batch)
-    content = sink.getvalue()
-    return _HEAD.pack(MAGIC, content.size), content
+    # The messages of a stream, without the writer that would keep count of more of them.
+    schema, content = batch.schema.with_metadata(told).serialize(), batch.serialize()
+    return _HEAD.pack(MAGIC, schema.size + content.size), schema, content
 
 
 def read_records(content: memoryview, *, segment: str) -> Iterator[tuple[Record, int]]:
@@ -130,7 +129,11 @@ def read_records(content: memoryview, *, segment: str) -> Iterator[tuple[Record,
                     datetime.fromisoformat(told["at"]).astimezone(UTC),
                     told["version"],
                     int(told["revision"]),
-                    _with_features(stream.read_next_batch(), json.loads(told["features"])),
+                    _with_features(
+                        stream.read_next_batch(),
+                        json.loads(told["features"]),
+                        json.loads(told["texts"]),
+                    ),
                 )
         except (pa.ArrowException, OSError, KeyError, ValueError, StopIteration) as error:
             raise ArtefactError(_damaged(segment, start)) from error
@@ -144,10 +147,13 @@ def _damaged(segment: str, place: int) -> str:
     )
 
 
-def _with_features(rows: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-    """Return the rows of a record with all features, those too that stand among the inputs."""
+def _with_features(
+    rows: pa.RecordBatch, names: Sequence[str], texts: Mapping[str, Sequence[Text]]
+) -> pa.RecordBatch:
+    """Return the rows of a record with all features as they were."""
     place = rows.schema.names.index("features")
     inputs, own = _members(rows.column("inputs")), _members(rows.column("features"))
+    own |= {name: _plain(known).take(own[name]) for name, known in texts.items()}
     features = {name: own[name] if name in own else inputs[name] for name in names}
     return rows.set_column(place, "features", _structure(features, rows.num_rows))
 
@@ -156,18 +162,13 @@ def _members(structure: pa.Array) -> dict[str, pa.Array]:
     if pa.types.is_null(structure.type):
         return {}
     names = [field.name for field in structure.type]
-    return dict(zip(names, map(_spelt_out, structure.flatten()), strict=True))
-
-
-def _spelt_out(column: pa.Array) -> pa.Array:
-    """Return a column with each text where it stands."""
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return dict(zip(names, structure.flatten(), strict=True))
 
 
 def _features(
     features: FeatureValues, inputs: Mapping[str, pa.Array]
 ) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the features, but for numbers that are the inputs of their names."""
+    """Yield the features as they are written."""
     numbers = np.ascontiguousarray(features.numbers.T)
     names = features.names[: len(numbers)]
     own = [
@@ -180,7 +181,7 @@ def _features(
         floats(column[None])[0] if column.dtype.kind == "f" else _plain(column.tolist())
         for column in features.past_labels
     )
-    others = (*map(_texts, features.texts), *past_labels)
+    others = (*map(_codes, features.texts), *past_labels)
     yield from zip(features.names[len(numbers) :], others, strict=True)
 
 
@@ -213,12 +214,20 @@ def _beside(said: AssuredRows, classes: tuple[Any, ...], rows: int) -> dict[str,
     return columns
 
 
-def _texts(column: Sequence[Text]) -> pa.Array:
+def _codes(column: Sequence[Text]) -> pa.Array:
+    """Return the codes of texts that rows share, or the texts."""
     if not isinstance(column, Levels):
         return _plain(column)
-    codes = pa.py_buffer(column.codes.astype(np.int32))
-    indices = pa.Array.from_buffers(pa.int32(), len(column), [None, codes])
-    return pa.DictionaryArray.from_arrays(indices, _plain(column.texts), safe=False)
+    return Encoded(None, (column.codes.astype(np.int32),)).array(pa.int32(), len(column))
+
+
+def _texts(features: FeatureValues) -> Iterator[tuple[str, Sequence[Text]]]:
+    """Yield the texts of features that are written as codes."""
+    for name, column in zip(
+        features.names[features.numbers.shape[1] :], features.texts, strict=False
+    ):
+        if isinstance(column, Levels):
+            yield name, column.texts
 
 
 def _plain(values: Sequence[Any]) -> pa.Array:
