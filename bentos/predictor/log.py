@@ -197,9 +197,7 @@ def log_records(
         at: When it answered.
     """
     return b"".join(
-        part
-        for one in requests
-        for part in record_bytes(
+        record_bytes(
             one.rows,
             one.answers,
             kinds=kinds,
@@ -208,6 +206,7 @@ def log_records(
             revision=revision,
             at=at,
         )
+        for one in requests
     )
 
 

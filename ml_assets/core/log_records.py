@@ -64,8 +64,8 @@ def record_bytes(
     version: str,
     revision: int,
     at: datetime,
-) -> tuple[bytes, pa.Buffer, pa.Buffer]:
-    """Return the record of a request, in three parts.
+) -> bytes:
+    """Return the record of a request.
 
     Args:
         rows: What was asked.
@@ -97,7 +97,7 @@ def record_bytes(
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
     # The messages of a stream, without the writer that would keep count of more of them.
     schema, content = batch.schema.with_metadata(told).serialize(), batch.serialize()
-    return _HEAD.pack(MAGIC, schema.size + content.size), schema, content
+    return b"".join((_HEAD.pack(MAGIC, schema.size + content.size), schema, content))
 
 
 def read_records(content: memoryview, *, segment: str) -> Iterator[tuple[Record, int]]:

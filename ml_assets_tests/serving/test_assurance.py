@@ -143,9 +143,9 @@ def test_a_record_of_many_rows_holds_the_same_as_lines(make):
     answers = predictor.predict(rows, remember=False)
     kinds = predictor.schema.kinds
     named = {"request_id": "r", "version": "v1", "revision": 1, "at": NOW}
-    head, content = record_bytes(rows, answers, kinds=kinds, **named)
+    content = record_bytes(rows, answers, kinds=kinds, **named)
     path = server.place.with_name("one.records")
-    path.write_bytes(head + content.to_pybytes())
+    path.write_bytes(content)
     with duckdb.connect() as connection:
         prediction_spool.read(connection, [path], "spooled")
         found = connection.execute(
