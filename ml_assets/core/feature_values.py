@@ -3,15 +3,16 @@
 The form is that of the batch (:mod:`ml_assets.core.feature_rows`), to the bit, without a frame.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
 from ml_assets.core.feature_query import rounded
 from ml_assets.core.request_rows import FEW
-from ml_assets.core.text_levels import Levels, Text
+from ml_assets.core.text_levels import Levels, SeenTexts, Text, texts_of
 
 _NUMBERS = "iuf"
 
@@ -72,6 +73,9 @@ class FeatureNames:
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     past_labels: tuple[str, ...]
+    _seen: defaultdict[str, SeenTexts] = field(
+        default_factory=lambda: defaultdict(SeenTexts), init=False, repr=False, compare=False
+    )
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -97,9 +101,12 @@ class FeatureNames:
         return FeatureValues(
             self.all,
             rounded(numbers).T,
-            tuple(_texts(columns[name].tolist()) for name in self.categorical),
+            tuple(self._texts(name, columns[name].tolist()) for name in self.categorical),
             tuple(_label(columns[name]) for name in self.past_labels),
         )
+
+    def _texts(self, name: str, values: list[Any]) -> Sequence[Text]:
+        return self._seen[name].levels(values) if len(values) > FEW else texts_of(values)
 
 
 def _rows(column: Sequence[Text], positions: slice | Sequence[int]) -> Sequence[Text]:
@@ -108,23 +115,11 @@ def _rows(column: Sequence[Text], positions: slice | Sequence[int]) -> Sequence[
     return column.take(positions) if isinstance(column, Levels) else [column[n] for n in positions]
 
 
-def _texts(values: list[Any]) -> Sequence[Text]:
-    texts = values if set(map(type, values)) == {str} else list(map(_text, values))
-    return Levels.of(texts) if len(texts) > FEW else texts
-
-
-def _text(value: Any) -> Text:  # noqa: ANN401
-    if type(value) is str:
-        return value
-    # A value that is not itself is NaN: missing too.
-    return None if value is None or value != value else str(value)  # noqa: PLR0124
-
-
 def _label(column: np.ndarray) -> np.ndarray:
     """Return a past label: a number, or the text of a class."""
     if column.dtype.kind in _NUMBERS:
         return rounded(_floats(column))
-    return _objects(list(map(_text, column.tolist())))
+    return _objects(texts_of(column.tolist()))
 
 
 def _floats(column: np.ndarray) -> np.ndarray:

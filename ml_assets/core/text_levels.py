@@ -1,11 +1,12 @@
 """A column of texts in which many rows share few texts: each of them is looked at once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
 Text = str | None
+MOST_SEEN = 64  # more are looked at row by row as fast
 
 
 class Levels(Sequence[Text]):
@@ -55,6 +56,44 @@ class Levels(Sequence[Text]):
     def take(self, positions: Sequence[int]) -> Self:
         """Return the rows at some positions."""
         return type(self)(self.texts, self.codes[positions])
+
+
+class SeenTexts:
+    """Texts that a column had before: to find the next ones there takes less than to sort them."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Text, int] = {}
+
+    def levels(self, values: Sequence[Any]) -> Levels:
+        """Return the same column as :meth:`Levels.of`, with further texts that no row has.
+
+        Args:
+            values: Texts; anything else becomes one, and what is no value is missing.
+        """
+        try:
+            codes = np.fromiter(map(self._numbers.__getitem__, values), np.intp, len(values))
+        except (KeyError, TypeError):  # one is new, or no text
+            found = Levels.of(texts_of(values))
+            self._learn(found.texts)
+            return found
+        return Levels(tuple(self._numbers), codes)
+
+    def _learn(self, texts: Sequence[Text]) -> None:
+        new = [text for text in texts if text not in self._numbers]
+        if len(self._numbers) + len(new) <= MOST_SEEN:
+            self._numbers |= {text: len(self._numbers) + n for n, text in enumerate(new)}
+
+
+def texts_of(values: Sequence[Any]) -> list[Text]:
+    """Return values as texts, None where one is missing."""
+    return list(values) if set(map(type, values)) == {str} else list(map(_text, values))
+
+
+def _text(value: Any) -> Text:  # noqa: ANN401
+    if type(value) is str:
+        return value
+    # A value that is not itself is NaN: missing too.
+    return None if value is None or value != value else str(value)  # noqa: PLR0124
 
 
 def looked_up(column: Sequence[Text], look_up: Callable[[Text], float]) -> np.ndarray:
