@@ -14,6 +14,7 @@ from ml_assets.core.episodes import Episode
 from ml_assets.core.loss_reading import LossReading
 from ml_assets.core.policy import RetrainingDecision, decide_retraining
 from ml_assets.core.window import Window, cut, floor
+from ml_assets.storage.acceptance import accepted_until
 from ml_assets.storage.alerting import raise_alerts
 from ml_assets.storage.champion_readings import champion_readings
 from ml_assets.storage.change_reports import as_named
@@ -120,6 +121,7 @@ def decide_now(
         next_tick=next_regular(declared, now),
         gates=problem.gates,
         learnable=evidence.learnable,
+        accepted=accepted_until(workspace, problem.name),
     )
     record_decision(
         workspace,

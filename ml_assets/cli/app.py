@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from ml_assets.cli.accept import accept
 from ml_assets.cli.alerts import alerts
 from ml_assets.cli.containerize import containerize
 from ml_assets.cli.demo.command import demo
@@ -34,6 +35,7 @@ for command in (
     materialize,
     status,
     alerts,
+    accept,
     sql,
     champion,
     promote,

@@ -52,7 +52,12 @@ class ColumnChange:
 
 
 def drift_signal(
-    episode: Episode, changes: Sequence[ColumnChange], *, answers: str | None, now: datetime
+    episode: Episode,
+    changes: Sequence[ColumnChange],
+    *,
+    answers: str | None,
+    now: datetime,
+    repair: str | None = None,
 ) -> Signal:
     """Return the signal of an episode of drift.
 
@@ -61,10 +66,12 @@ def drift_signal(
         changes: The clearest finding of each of its columns.
         answers: Version that answers now: the episode of another one is over.
         now: End of the newest observed window.
+        repair: What a fault of the data asks for; None once it is taken for the world as it is.
     """
     ordered = sorted(changes, key=lambda change: change.p_value)
     columns = [change.column for change in ordered] or list(episode.columns)
     fault = episode.severity == "data_fault"
+    settled = " It is taken for the world as it is now." if fault else ""
     found = "; ".join(map(str, ordered[:SHOWN])) or f"{', '.join(columns)} changed"
     replaced = answers is not None and answers != episode.version
     ended_by = f"{answers} answers instead of {episode.version}" if replaced else ""
@@ -75,7 +82,10 @@ def drift_signal(
         kind="data_fault" if fault else "drift",
         severity=SEVERITIES[episode.severity],
         title=f"{'faulty data in' if fault else 'drift in'} {_listed(columns)}",
-        what=f"{found}{_rest(len(ordered))}, under version {episode.version}.",
+        what=(
+            f"{found}{_rest(len(ordered))}, under version {episode.version}."
+            f"{f' {repair}' if repair else settled}"
+        ),
         sure=_sure(episode, ordered),
         since=episode.opened,
         until=max(now, episode.opened) if replaced else episode.closed,

@@ -1,4 +1,8 @@
-"""Alert episodes: one for each time that production drifts, however many windows it lasts."""
+"""Alert episodes: one for each time that production drifts, however many windows it lasts.
+
+A fault of the data that stays as it is may be the world's new state. So an episode knows since when
+its faults have been the same: each window's are ones that are known already, of a size alike.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +11,28 @@ from datetime import datetime
 from ml_assets.core.drift import DriftVerdict, Severity, State
 
 QUIET_WINDOWS = 6
+ALIKE = 2.0  # times as large as it was, or as small, is no other fault
+
+
+@dataclass(frozen=True)
+class FaultSeen:
+    """One fault of the data in one window.
+
+    Attributes:
+        column: Name of the column.
+        kind: What is wrong.
+        effect: Its size.
+    """
+
+    column: str
+    kind: str
+    effect: float
+
+    def is_like(self, other: "FaultSeen") -> bool:
+        """Return whether two windows show the same fault."""
+        small, large = sorted((abs(self.effect), abs(other.effect)))
+        same = (self.column, self.kind) == (other.column, other.kind)
+        return same and self.effect * other.effect >= 0 and large <= ALIKE * small
 
 
 @dataclass(frozen=True)
@@ -18,18 +44,25 @@ class VerdictRow:
         state: What was found.
         severity: What to do about it; None without drift.
         columns: Columns that drifted.
+        faults: What is wrong with the data.
     """
 
     window_start: datetime
     state: State
     severity: Severity | None = None
     columns: tuple[str, ...] = ()
+    faults: tuple[FaultSeen, ...] = ()
 
     @classmethod
     def of(cls, verdict: DriftVerdict) -> "VerdictRow":
         """Return the row of a verdict."""
         columns = tuple(sorted({finding.column for finding in verdict.drifted}))
-        return cls(verdict.window_start, verdict.state, verdict.severity, columns)
+        faults = tuple(
+            FaultSeen(finding.column, finding.kind, finding.effect)
+            for finding in verdict.drifted
+            if finding.kind != "shift"
+        )
+        return cls(verdict.window_start, verdict.state, verdict.severity, columns, faults)
 
 
 @dataclass(frozen=True)
@@ -47,6 +80,9 @@ class Episode:
         windows: Windows that drifted.
         quiet: Quiet windows since the last drift.
         closed: Start of the window that closed it; None while it is open.
+        faults: What is wrong with the data, as it was first seen.
+        fault_since: Start of the window since which that has been the same; None without a fault.
+        fault_windows: Windows since then that showed it.
     """
 
     id: str
@@ -59,6 +95,9 @@ class Episode:
     windows: int = 1
     quiet: int = 0
     closed: datetime | None = None
+    faults: tuple[FaultSeen, ...] = ()
+    fault_since: datetime | None = None
+    fault_windows: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -110,15 +149,28 @@ def _opened(row: VerdictRow, severity: Severity, *, problem: str, version: str) 
         last_drift=row.window_start,
         severity=severity,
         columns=row.columns,
+        faults=row.faults,
+        fault_since=row.window_start if severity == "data_fault" else None,
+        fault_windows=int(severity == "data_fault"),
     )
 
 
 def _continued(episode: Episode, row: VerdictRow, severity: Severity) -> Episode:
     return replace(
-        episode,
+        _with_faults(episode, row) if severity == "data_fault" else episode,
         last_drift=row.window_start,
         severity=severity,
         columns=tuple(sorted({*episode.columns, *row.columns})),
         windows=episode.windows + 1,
         quiet=0,
     )
+
+
+def _with_faults(episode: Episode, row: VerdictRow) -> Episode:
+    """Return an episode whose faults are the same as before, or others from this window on."""
+    new = [one for one in row.faults if not any(map(one.is_like, episode.faults))]
+    if episode.fault_since is not None and not new:
+        return replace(episode, fault_windows=episode.fault_windows + 1)
+    names = {(one.column, one.kind) for one in new}
+    kept = [one for one in episode.faults if (one.column, one.kind) not in names]
+    return replace(episode, faults=(*kept, *new), fault_since=row.window_start, fault_windows=1)

@@ -12,6 +12,7 @@ from ml_assets.core.circuit_breaker import failures_in_a_row, paused_until
 from ml_assets.core.episodes import Episode
 from ml_assets.core.loss_reading import LossReading
 from ml_assets.core.problem import Gates, Retraining
+from ml_assets.core.repair import to_repair
 from ml_assets.core.retraining_history import LEARN_AND_JUDGE, Training
 from ml_assets.core.worth import Worth, worth_of
 
@@ -66,6 +67,7 @@ def decide_retraining(
     next_tick: datetime | None = None,
     gates: Gates | None = None,
     learnable: int | None = None,
+    accepted: datetime | None = None,
 ) -> RetrainingDecision:
     """Decide on a retraining, for a regular tick, an episode of drift or a loss that has risen.
 
@@ -82,6 +84,8 @@ def decide_retraining(
         gates: How often a wrong promotion is to be expected, and how bad it may be.
         learnable: Labelled rows from after the episode's opening, less the gap of the evaluation;
             None if nobody counted.
+        accepted: End of the newest window that was observed when a person last said that the data
+            are as they have to be; None if nobody has.
     """
     past = sorted((one for one in trainings if one.at <= now), key=lambda one: one.at)
     spent = _spent(retraining, now=now, trainings=past)
@@ -89,10 +93,11 @@ def decide_retraining(
         reason = spent or f"The regular retraining of {tick:%Y-%m-%d %H:%M} UTC is due."
         key = None if spent else f"retrain/{problem}/regular/{tick:%Y-%m-%dT%H:%M}"
         return RetrainingDecision(spent is None, reason, None, key)
-    cause = _of_drift(retraining, episode, champion=champion)
+    repair = None if episode is None else to_repair(retraining, episode, now=now, accepted=accepted)
+    cause = _of_drift(retraining, episode, champion=champion, repair=repair)
     if isinstance(cause, str):
         risen = _of_loss(retraining, readings, champion=champion)
-        if risen is None or _is_fault(episode):
+        if risen is None or (repair is not None and episode is not None and episode.is_open):
             return RetrainingDecision(False, cause, episode.id if episode else None)
         cause = risen
     refusal = (
@@ -120,18 +125,27 @@ def decide_retraining(
     return RetrainingDecision(True, reason, cause.name, key, cause.change, worth)
 
 
-def _of_drift(retraining: Retraining, episode: Episode | None, *, champion: str) -> _Cause | str:
+def _of_drift(
+    retraining: Retraining, episode: Episode | None, *, champion: str, repair: str | None
+) -> _Cause | str:
     """Return drift as a cause, or why it is none."""
     if episode is None:
         return "Nothing is due, nothing has drifted and no loss has provably risen."
-    refusal = _unfit(retraining, episode, champion=champion) or _not_helped(episode)
+    refusal = _unfit(retraining, episode, champion=champion) or repair or _not_helped(episode)
     if refusal is not None:
         return refusal
     reason = (
         f"Drift since {episode.opened:%Y-%m-%d %H:%M} UTC in {_listed(episode.columns)}, "
         f"seen in {_counted(episode.windows)}."
     )
-    return _Cause(episode.id, reason, episode.opened)
+    if episode.severity != "data_fault":
+        return _Cause(episode.id, reason, episode.opened)
+    since = episode.fault_since or episode.opened
+    reason += (
+        f" What looked like a fault of the data is the same since {since:%Y-%m-%d %H:%M} UTC, or "
+        "was accepted: it is taken for the world as it is now."
+    )
+    return _Cause(episode.id, reason, since)
 
 
 def _of_loss(
@@ -148,10 +162,6 @@ def _of_loss(
         f"on {reading.rows} rows, {reading.usual:.4g} was usual."
     )
     return _Cause(f"{reading.source}/{champion}", reason, reading.since)
-
-
-def _is_fault(episode: Episode | None) -> bool:
-    return episode is not None and episode.is_open and episode.severity == "data_fault"
 
 
 def _spent(retraining: Retraining, *, now: datetime, trainings: Sequence[Training]) -> str | None:
@@ -182,14 +192,9 @@ def _unfit(retraining: Retraining, episode: Episode, *, champion: str) -> str | 
 
 def _not_helped(episode: Episode) -> str | None:
     """Return why a new model would not help; None if it would."""
-    columns = _listed(episode.columns)
-    match episode.severity:
-        case "data_fault":
-            return f"The data is at fault in {columns}: a model must not learn from it. Repair it."
-        case "warn":
-            return f"Only features moved, and not far ({columns}): watched, not retrained."
-        case "retrain":
-            return None
+    if episode.severity != "warn":
+        return None
+    return f"Only features moved, and not far ({_listed(episode.columns)}): watched, not retrained."
 
 
 def _too_soon(

@@ -16,6 +16,8 @@ from ml_assets.core.alert_signals import (
 )
 from ml_assets.core.episodes import Episode
 from ml_assets.core.lasting import stretches
+from ml_assets.core.repair import to_repair
+from ml_assets.storage.acceptance import accepted_until
 from ml_assets.storage.coverage import FEWEST_ROWS
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import TABLE, episodes
@@ -40,7 +42,9 @@ def _drift(workspace: Workspace, declared: DeclaredProblem, observed: datetime) 
     name = table_name(declared, TABLE)
     if not workspace.lake.exists(name):
         return
-    serving = workspace.ledger.champion(declared.problem.name)
+    problem = declared.problem
+    serving = workspace.ledger.champion(problem.name)
+    accepted = accepted_until(workspace, problem.name)
     rows = workspace.lake.read(name, where="state = 'drift'").to_pylist()
     for version in sorted({row["version"] for row in rows}):
         own = [row for row in rows if row["version"] == version]
@@ -50,6 +54,7 @@ def _drift(workspace: Workspace, declared: DeclaredProblem, observed: datetime) 
                 _clearest(own, episode),
                 answers=serving.version if serving else None,
                 now=observed,
+                repair=to_repair(problem.retraining, episode, now=observed, accepted=accepted),
             )
             yield replace(signal, loss=expected_loss(workspace, declared, episode))
 

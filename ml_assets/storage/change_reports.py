@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import import_module
+from itertools import takewhile
 
 import duckdb
 import pandas as pd
@@ -118,18 +119,24 @@ def change_of(
         episode: Its id.
         until: Reports that were made later are not looked at, so that a replay knows no more.
     """
+    reports = _changes_of(workspace, declared, episode, until=until)
+    return reports[-1] if reports else None
+
+
+def _changes_of(
+    workspace: Workspace, declared: DeclaredProblem, episode: str, *, until: datetime | None
+) -> list[ChangeReport]:
+    """Return the reports on an episode in the order in which they were made."""
     name = table_name(declared, TABLE)
     if not workspace.lake.exists(name):
-        return None
+        return []
     rows = [
         row
         for row in workspace.lake.read(name, columns=["episode", "until", "report"]).to_pylist()
         if row["episode"] == episode and (until is None or row["until"] <= until)
     ]
-    if not rows:
-        return None
-    newest = max(rows, key=lambda row: row["until"])
-    return ChangeReport.from_json(json.loads(newest["report"]))
+    ordered = sorted(rows, key=lambda row: row["until"])
+    return [ChangeReport.from_json(json.loads(row["report"])) for row in ordered]
 
 
 def as_named(
@@ -138,12 +145,21 @@ def as_named(
     """Return an episode with the severity of a data fault, if its change was named one.
 
     The drift rule sees one column at a time: a new unit or rows out of order look like drift to it.
+    The fault is as old as the first of the newest reports that all name the same.
     """
-    report = change_of(workspace, declared, episode.id, until=until)
-    if report is None or not report.is_data_fault:
+    reports = _changes_of(workspace, declared, episode.id, until=until)
+    if not reports or not reports[-1].is_data_fault:
         return episode
-    columns = {name for fault in report.faults for name in fault.columns}
-    return replace(episode, severity="data_fault", columns=tuple(sorted(columns)))
+    named = [{(fault.kind, fault.columns) for fault in one.faults} for one in reports]
+    same = list(takewhile(lambda one: one == named[-1], reversed(named)))
+    since = max(episode.opened, reports[-len(same)].until - declared.problem.monitoring.window)
+    return replace(
+        episode,
+        severity="data_fault",
+        columns=tuple(sorted({name for _, columns in named[-1] for name in columns})),
+        fault_since=max(since, episode.fault_since or since),
+        fault_windows=len(same),
+    )
 
 
 def _versions(workspace: Workspace, declared: DeclaredProblem) -> list[str]:

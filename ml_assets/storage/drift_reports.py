@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from ml_assets.core.drift import DriftVerdict, decide_each, history
-from ml_assets.core.episodes import Episode, VerdictRow, episodes_of
+from ml_assets.core.episodes import Episode, FaultSeen, VerdictRow, episodes_of
 from ml_assets.core.window import Window, floor
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
@@ -112,7 +112,15 @@ def episodes(workspace: Workspace, declared: DeclaredProblem, version: str) -> l
     rows = workspace.lake.read(name).to_pylist()
     verdicts = [
         VerdictRow(
-            row["window_start"], row["state"], row["severity"], tuple(json.loads(row["columns"]))
+            row["window_start"],
+            row["state"],
+            row["severity"],
+            tuple(json.loads(row["columns"])),
+            tuple(
+                FaultSeen(found["column"], found["kind"], found["effect"])
+                for found in json.loads(row["findings"])
+                if found["kind"] != "shift"
+            ),
         )
         for row in rows
         if row["version"] == version

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ml_assets.core.episodes import QUIET_WINDOWS, VerdictRow, episodes_of
+from ml_assets.core.episodes import QUIET_WINDOWS, FaultSeen, VerdictRow, episodes_of
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 STATES = {
@@ -71,3 +71,40 @@ def test_the_order_of_the_rows_does_not_matter():
 def test_drift_without_a_severity_is_an_error():
     with pytest.raises(ValueError, match="no severity"):
         episodes_of([VerdictRow(START, "drift")], problem="plant", version="v3")
+
+
+def faulty(*sizes):
+    """Return the episode of windows with faults of these sizes, by column."""
+    found = [
+        VerdictRow(
+            START + timedelta(hours=hour),
+            "drift",
+            "data_fault",
+            tuple(of),
+            tuple(FaultSeen(column, "missing_rate", size) for column, size in of.items()),
+        )
+        for hour, of in enumerate(sizes)
+    ]
+    (episode,) = episodes_of(found, problem="plant", version="v3")
+    return episode
+
+
+@pytest.mark.parametrize(
+    ("sizes", "since", "count"),
+    [
+        ([{"a": 0.1}, {"a": 0.12}, {"a": 0.09}], 0, 3),
+        ([{"a": 0.1}, {"a": 0.3}, {"a": 0.4}], 1, 2),
+        ([{"a": 0.1}, {"a": -0.1}], 1, 1),
+        ([{"a": 0.1, "b": 0.1}, {"a": 0.1}, {"b": 0.1}], 0, 3),
+        ([{"a": 0.1}, {"a": 0.1, "b": 0.1}, {"a": 0.1}], 1, 2),
+    ],
+)
+def test_an_episode_knows_since_when_its_faults_are_the_same(sizes, since, count):
+    episode = faulty(*sizes)
+    assert episode.fault_since == START + timedelta(hours=since)
+    assert episode.fault_windows == count
+
+
+def test_drift_without_a_fault_has_none():
+    (episode,) = episodes("wrw")
+    assert (episode.fault_since, episode.fault_windows) == (None, 0)

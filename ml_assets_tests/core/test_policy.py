@@ -113,6 +113,43 @@ def test_every_refusal_has_its_reason_and_starts_nothing(name):
     assert reason in decision.reason
 
 
+FAULT = replace(
+    EPISODE,
+    severity="data_fault",
+    opened=NOW - 20 * DAY,
+    fault_since=NOW - 15 * DAY,
+    fault_windows=100,
+)
+
+
+def test_a_fault_that_stays_the_same_is_learned_from_in_the_end():
+    young = decided(episode=FAULT, now=NOW - 2 * DAY)
+    assert not young.retrain
+    assert "ml-assets accept plant" in young.reason
+    assert "after 2024-03-09 12:00 UTC" in young.reason
+    old = decided(episode=FAULT)
+    assert old.retrain
+    assert old.change == FAULT.fault_since
+    assert "the same since 2024-02-24 12:00 UTC" in old.reason
+    rarely_seen = replace(FAULT, fault_windows=2)
+    assert not decided(episode=rarely_seen).retrain
+
+
+def test_a_fault_that_a_person_accepted_is_learned_from_and_a_later_one_is_not():
+    fresh = replace(FAULT, fault_since=NOW - DAY)
+    assert not decided(episode=fresh).retrain
+    assert decided(episode=fresh, accepted=NOW).retrain
+    assert not decided(episode=fresh, accepted=NOW - 2 * DAY).retrain
+
+
+def test_a_risen_loss_is_not_answered_while_the_data_are_to_be_repaired():
+    policy, risen = Retraining(triggers=("realised",)), [reading(0.5)]
+    assert not decided(
+        policy, episode=replace(FAULT, fault_since=NOW - DAY), readings=risen
+    ).retrain
+    assert decided(policy, episode=FAULT, readings=risen).retrain
+
+
 def test_drift_is_answered_once_the_cool_down_is_over():
     trainings = [Training(NOW - 24 * HOUR)]
     assert decided(trainings=trainings).retrain

@@ -9,6 +9,9 @@ import pytest
 
 from ml_assets.core.change.faults.fault import Fault
 from ml_assets.core.change.report import ChangeReport
+from ml_assets.core.errors import LedgerError
+from ml_assets.storage.acceptance import accept_data
+from ml_assets.storage.alert_sources import monitoring_signals
 from ml_assets.storage.change_reports import NamedChange, as_named, change_table
 from ml_assets.storage.drift_reports import SCHEMA, episodes
 from ml_assets.storage.retrainings import KIND
@@ -93,6 +96,31 @@ def test_drift_retrains_once_and_a_data_fault_never(runner, severity, asked):
     forgotten = tick(runner, "drift_sensor")
     assert forgotten.run_requests == []
     assert len(workspace.decisions.recent("meters", KIND)) == 2
+
+
+def test_a_fault_that_is_accepted_is_no_fault_from_then_on(runner):
+    workspace, now = runner.workspace, datetime(2024, 1, 3, tzinfo=UTC)
+    with pytest.raises(LedgerError, match="none to accept"):
+        accept_data(workspace, runner.declared, reason="test")
+    workspace.ledger.record("meters", "trained", "v1", reason="test", at=now)
+    workspace.ledger.record("meters", "promoted", "v1", reason="test", at=now)
+    finding = {"column": "a", "kind": "missing_rate", "effect": 0.2, "p_value": 0.0}
+    faulty = verdict(4, "drift", "data_fault", ["a"]) | {"findings": json.dumps([finding])}
+    rows = [verdict(3, "quiet"), faulty]
+    workspace.lake.replace("meters/drift_verdicts", pa.Table.from_pylist(rows, schema=SCHEMA))
+    assert tick(runner, "drift_sensor").run_requests == []
+    assert "ml-assets accept meters" in signals(runner)[0].what
+    accept_data(workspace, runner.declared, reason="a new kind of meter")
+    assert "world as it is" in signals(runner)[0].what
+    assert tick(runner, "drift_sensor").run_requests
+    (decided, before) = workspace.decisions.recent("meters", KIND)
+    assert (decided.outcome, before.outcome) == ("retrain", "keep")
+
+
+def signals(runner):
+    return monitoring_signals(
+        runner.workspace, runner.declared, datetime(2024, 1, 3, 5, tzinfo=UTC)
+    )
 
 
 def test_no_window_no_decision(runner):

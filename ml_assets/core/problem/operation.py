@@ -141,6 +141,12 @@ class Retraining(Declaration):
         validate_default=True,
         description="Length of that pause; it doubles each time that the next one fails as well.",
     )
+    settles_after: PositiveDuration = Field(
+        default="P14D",
+        validate_default=True,
+        description="A fault of the data that stayed the same for so long, and three windows, is "
+        "taken for the world as it is now: it is learned from, if the gates let it through.",
+    )
 
 
 class Labelling(Declaration):
