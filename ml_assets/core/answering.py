@@ -72,11 +72,13 @@ class Answering:
             return answers
         if len(lengths) == 1:
             return [answers]
-        # The rows of one request must not fail those of another.
+        # The rows of one request must not fail those of another: the refused ones are found by
+        # halves, for a batch is as many requests as it has rows.
+        half = len(lengths) // 2
+        first = sum(lengths[:half])
         return [
-            answer
-            for span, length in zip(spans(lengths), lengths, strict=True)
-            for answer in self.ask(inputs.rows(span), [length])
+            *self.ask(inputs.rows(slice(None, first)), lengths[:half]),
+            *self.ask(inputs.rows(slice(first, None)), lengths[half:]),
         ]
 
     def _answers(self, inputs: FeatureValues, lengths: list[int]) -> list[Answers] | Refused:
