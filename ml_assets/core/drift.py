@@ -19,7 +19,7 @@ from ml_assets.core.findings import (
     Finding,
     column_findings,
     plain_fault,
-    tests_of,
+    weights_of,
 )
 from ml_assets.core.histograms import WindowCounts
 from ml_assets.core.problem import Monitoring
@@ -138,7 +138,7 @@ def _tests(
     spent = levels(
         monitoring,
         reference.window,
-        tests=tests_of(reference.columns),
+        weights=weights_of(reference.columns),
         most=reference.windows,
     )
     counts = RunningCounts.of(reference, ordered)

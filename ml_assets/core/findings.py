@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from ml_assets.core.false_alarms import LEANING, Group, Levels
-from ml_assets.core.histograms import WindowCounts
+from ml_assets.core.false_alarms import LEANING, TELLING, Group, Levels
+from ml_assets.core.histograms import CategoryBins, WindowCounts
 from ml_assets.core.problem import Monitoring
-from ml_assets.core.reference import ColumnReference, Role, is_constant
+from ml_assets.core.reference import LATE, ColumnReference, Role, is_constant
 
 Kind = Literal[
     "shift",
@@ -26,7 +26,6 @@ MIN_RATE_CHANGE = 0.01
 MIN_UNSEEN_SHARE = 0.005
 PROOF = 1e-7  # chance below which a column that stands still is broken
 BLATANT_EFFECT = 2  # times the smallest change that counts
-LATE: tuple[Role, ...] = ("residual", "absolute_residual")  # known only once the truth is
 
 
 @dataclass(frozen=True)
@@ -142,8 +141,9 @@ def column_findings(
     tests = [*_rate_tests(column, found), *_value_tests(column, found, monitoring)]
     for test in tests:
         group: Group = "values" if test.kind == "shift" else "rates"
-        level = {scale: levels.of_scale(group, scale) for scale in levels.scales}
-        blatant = levels.blatant(group)
+        weight = _weight(column) if group == "values" else 1.0
+        level = {scale: levels.of_scale(group, scale, weight=weight) for scale in levels.scales}
+        blatant = levels.blatant(group, weight=weight)
         judged = (test.rows >= monitoring.min_rows) & (test.effective >= MIN_EFFECTIVE_ROWS)
         for place in np.flatnonzero(judged):
             p_value, effect = float(test.p_value[place]), float(test.effect[place])
@@ -211,8 +211,15 @@ def _rate_tests(column: ColumnReference, found: Stretches) -> Iterator[_Test]:
     )
 
 
-def tests_of(columns: Mapping[str, ColumnReference]) -> dict[Group, int]:
-    """Return how many tests one window may see, by group."""
+def weights_of(columns: Mapping[str, ColumnReference]) -> dict[Group, float]:
+    """Return the weight of the tests that one window may see, by group."""
     late = sum(column.role in LATE for column in columns.values())
     unseen = sum(column.tells_unseen for column in columns.values())
-    return {"values": len(columns), "rates": len(columns) - late + unseen}
+    return {
+        "values": sum(map(_weight, columns.values())),
+        "rates": float(len(columns) - late + unseen),
+    }
+
+
+def _weight(column: ColumnReference) -> float:
+    return TELLING if column.role in LATE or isinstance(column.bins, CategoryBins) else 1.0

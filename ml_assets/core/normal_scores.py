@@ -80,10 +80,12 @@ class NumericTest:
     Attributes:
         by_phase: Reference counts, shape (phases, bins).
         chunks: Stretches of the reference, by length; the shortest comes first.
+        prior: Odds that rows depend on each other, before any stretch.
     """
 
     by_phase: np.ndarray
     chunks: tuple[Chunks, ...]
+    prior: float = 1.0
     _bases: dict[int | None, Basis] = field(default_factory=dict)
 
     def basis(self, mix: np.ndarray | None = None) -> Basis:
@@ -107,6 +109,7 @@ class NumericTest:
         return Spread.of(
             np.sum(first**2, axis=0),
             len(first),
+            prior=self.prior,
             stretch=self.chunks[0].windows,
             exponent=self._growth,
         )
@@ -196,4 +199,4 @@ class NumericTest:
                 basis = self.basis(mix)
                 factor = n * finite_reference(n, basis.expected.rows)
                 spreads.append(basis.drift(bins)[: self._orders] * factor**0.5)
-        return np.array(spreads).reshape(-1, self._orders)
+        return np.array(spreads).reshape(len(spreads), self._orders)

@@ -5,7 +5,7 @@ differs from the next, and everything would look like drift.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -15,6 +15,7 @@ import pandas as pd
 
 from ml_assets.core.chi_square import CategoryTest
 from ml_assets.core.chunks import Chunks, phases_in
+from ml_assets.core.dependence import prior_odds
 from ml_assets.core.effect import ColumnTest
 from ml_assets.core.errors import ArtefactError, DataError
 from ml_assets.core.histograms import (
@@ -35,6 +36,7 @@ from ml_assets.core.spread import Lengths
 
 Role = Literal["feature", "prediction", "residual", "absolute_residual"]
 
+LATE: tuple[Role, ...] = ("residual", "absolute_residual")  # known only once the truth is
 FORMAT = 3
 
 
@@ -51,6 +53,7 @@ class ColumnReference:
         chunks: Stretches by length; the first are as long as a window, if there were enough.
         singletons: Categories that occur once, which says how likely a new one is.
         was_constant: Whether a chunk held one value only.
+        prior: Odds that its rows depend on their neighbours, as the other columns have them.
     """
 
     role: Role
@@ -61,6 +64,7 @@ class ColumnReference:
     chunks: tuple[Chunks, ...]
     singletons: int
     was_constant: bool
+    prior: float = 1.0
 
     @classmethod
     def fit(cls, column: pd.Series, kind: ValueKind, role: Role, *, layout: Layout) -> Self:
@@ -87,9 +91,9 @@ class ColumnReference:
         """The test of the values' distribution."""
         match self.bins:
             case NumericBins():
-                return NumericTest(self.by_phase, self.chunks)
+                return NumericTest(self.by_phase, self.chunks, self.prior)
             case CategoryBins():
-                return CategoryTest(self.by_phase, self.chunks)
+                return CategoryTest(self.by_phase, self.chunks, self.prior)
 
     @cached_property
     def missing_test(self) -> RateTest:
@@ -240,7 +244,8 @@ class Reference:
             role = roles.get(name, "feature")
             columns[name] = ColumnReference.fit(frame[name], kind, role, layout=layout)
         first = layout.shortest[0]
-        return cls(columns, window, first.stop - first.start, len(frame), phases, layout.mixes)
+        rows = first.stop - first.start
+        return cls(_together(columns), window, rows, len(frame), phases, layout.mixes)
 
     @property
     def windows(self) -> float:
@@ -283,7 +288,7 @@ class Reference:
         }
         window = timedelta(seconds=stored["window_seconds"])
         rows, chunk_rows = stored["rows"], stored["chunk_rows"]
-        return cls(columns, window, chunk_rows, rows, stored["phases"], mixes)
+        return cls(_together(columns), window, chunk_rows, rows, stored["phases"], mixes)
 
 
 def is_constant(counts: ColumnCounts) -> bool:
@@ -293,6 +298,20 @@ def is_constant(counts: ColumnCounts) -> bool:
     if counts.low is not None:
         return counts.low == counts.high
     return int(counts.bins[:-2].max(initial=0)) == counts.present
+
+
+def _together(columns: Mapping[str, ColumnReference]) -> dict[str, ColumnReference]:
+    """Return columns of which each believes of dependence what the others tell of it.
+
+    What the model errs by may remember what its inputs do not, so these are asked apart.
+    """
+    found = dict(columns)
+    for late in (False, True):
+        asked = [name for name, column in columns.items() if (column.role in LATE) == late]
+        odds = [columns[name].test.spread.odds for name in asked]
+        for name, prior in zip(asked, prior_odds(odds), strict=True):
+            found[name] = replace(columns[name], prior=float(prior))
+    return found
 
 
 def _demand_values(frame: pd.DataFrame, name: str, kind: ValueKind) -> None:

@@ -8,8 +8,9 @@ that the stretches leave to it, and the chance of a deviation is its mean over t
 one where many stretches behave like independent rows, near Student's where they do not, and wide
 where there are few.
 
-Either all statistics of a column have v = 1, or each has its own v of 1 to 1000; before any stretch
-both are as likely, and the logarithm of v as likely everywhere. Less than 1 is never believed.
+Either all statistics of a column have v = 1, or each has its own v of 1 to 1000, its logarithm as
+likely everywhere. How likely either is before any stretch, the other columns say (``dependence``).
+Less than 1 is never believed.
 """
 
 from dataclasses import dataclass, replace
@@ -60,6 +61,7 @@ class Spread:
         freedom: np.ndarray | float,
         *,
         together: tuple[float, float] | None = None,
+        prior: float = 1.0,
         stretch: float = 1.0,
         exponent: float | None = 0.0,
     ) -> Self:
@@ -69,6 +71,7 @@ class Spread:
             squares: Sum of squared deviations of each statistic, in variances of independent rows.
             freedom: Its degrees of freedom.
             together: Squares and freedom of all; their sums by default.
+            prior: Odds of dependence before any stretch.
             stretch: As the attribute; below 1 there was too little for whole windows.
             exponent: As the attribute.
 
@@ -86,7 +89,7 @@ class Spread:
         # For dependence speaks one statistic alone, or all together.
         whole = np.array([together or (total.sum(), count.sum())], float)
         every = np.concatenate([logs, _log_likelihoods(*whole.T)])
-        odds = np.exp(np.minimum(every, 300.0)).mean()
+        odds = prior * np.exp(np.minimum(every, 300.0)).mean()
         # A memory longer than the stretches hides from them: they cannot speak for independence.
         weights[:, 0] = 1 / (1 + odds) if stretch >= 1 else 0.0
         weights[:, 1:] *= 1 - weights[:, :1]
@@ -96,6 +99,14 @@ class Spread:
     def chance_of_independence(self) -> float:
         """Weight of v = 1."""
         return float(self.weights[:, 0].max(initial=0.0))
+
+    @property
+    def odds(self) -> float:
+        """Odds that rows depend on each other; 1 where nothing was measured."""
+        if not len(self.weights):
+            return 1.0
+        independent = self.chance_of_independence
+        return (1 - independent) / independent if independent > 0 else float("inf")
 
     @property
     def of_dependence(self) -> "Spread":

@@ -18,7 +18,7 @@ TESTS = st.integers(1, 500)
 
 def spent(budget, scales=(1, 2, 4, 24), values=20, rates=24, window=HOUR):
     rule = Monitoring(false_alarms_per_month=budget, scales=tuple(scales), window=window)
-    return levels(rule, window, tests={"values": values, "rates": rates})
+    return levels(rule, window, weights={"values": values, "rates": rates})
 
 
 @given(BUDGETS, SCALES, TESTS, TESTS)
@@ -64,3 +64,11 @@ def test_the_simulated_rule_keeps_the_budget_on_uniform_p_values():
         alarms += int((hot & earlier).any(axis=1).sum())
         windows += 1998
     assert 0.5 * 0.72 * found.per_window < alarms / windows <= 0.72 * found.per_window
+
+
+def test_longer_lengths_have_smaller_levels_and_weights_scale_them():
+    found = spent(1)
+    of_scale = [found.of_scale("values", scale) for scale in found.scales]
+    assert of_scale == sorted(of_scale, reverse=True)
+    assert found.of_scale("values", 2, weight=6) == pytest.approx(6 * of_scale[1])
+    assert found.blatant("values", weight=6) == pytest.approx(6 * found.blatant("values"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ml_assets.core.dependence import prior_odds
 from ml_assets.core.spread import Spread
 
 
@@ -48,3 +49,18 @@ def test_a_length_that_was_not_measured_gets_the_widest_limit():
 def test_stretches_shorter_than_a_window_widen_the_limit_of_a_window():
     short = Spread.of(30.0, 10, stretch=0.25, exponent=None)
     assert short.expected(1)[0] > 3 * Spread.of(30.0, 10).expected(1)[0]
+
+
+def test_columns_that_look_independent_speak_for_each_other():
+    alone, among = prior_odds([0.1])[0], prior_odds([0.1] * 20)
+    assert alone == pytest.approx(1)
+    assert np.all(among < 0.1)
+    odd = prior_odds([0.1] + [1e9] * 19)
+    assert odd[0] > 10
+    assert prior_odds([float("inf")] * 3).tolist() == pytest.approx([3.0] * 3, rel=0.1)
+
+
+def test_the_prior_of_dependence_widens_or_narrows_the_limit():
+    z = np.array([5.0])
+    doubtful, sure = (Spread.of(40.0, 40, prior=odds).tail(z)[0] for odds in (20.0, 0.05))
+    assert doubtful > 3 * sure
