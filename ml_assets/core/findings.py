@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from ml_assets.core.column_reference import LATE, ColumnReference, Role, is_constant
 from ml_assets.core.false_alarms import LEANING, TELLING, Group, Levels
 from ml_assets.core.histograms import CategoryBins, WindowCounts
 from ml_assets.core.problem import Monitoring
-from ml_assets.core.reference import LATE, ColumnReference, Role, is_constant
 
 Kind = Literal[
     "shift",

@@ -5,11 +5,12 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from ml_assets.core.column_reference import Role
 from ml_assets.core.errors import DataError
 from ml_assets.core.evaluation import PREDICTION, Evaluation
 from ml_assets.core.histograms import ValueKind
 from ml_assets.core.problem import Problem
-from ml_assets.core.reference import Reference, Role
+from ml_assets.core.reference import Reference
 from ml_assets.core.training_set import TrainingSet
 
 PREDICTED, RESIDUAL, ABSOLUTE = "prediction", "residual", "absolute_residual"

@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 from scipy.signal import lfilter
 
+from ml_assets.core.column_reference import is_constant
 from ml_assets.core.effect import equivalent_shift
 from ml_assets.core.errors import ArtefactError, DataError
 from ml_assets.core.histograms import WindowCounts, count_column
-from ml_assets.core.reference import Reference, is_constant
+from ml_assets.core.reference import Reference
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 3, 1, tzinfo=UTC)
