@@ -148,3 +148,23 @@ def test_a_change_that_was_named_a_data_fault_retrains_nothing(runner):
     assert "'a'" in decision.reason
     # A look before the report was made knows nothing of it.
     assert as_named(workspace, runner.declared, episode, until=since) == episode
+
+
+def test_a_fault_that_was_named_is_as_old_as_the_reports_that_name_the_same(runner):
+    workspace, now = runner.workspace, datetime(2024, 1, 3, tzinfo=UTC)
+    workspace.ledger.record("meters", "trained", "v1", reason="test", at=now)
+    rows = [verdict(3, "quiet"), verdict(4, "drift", "retrain", ["residual"])]
+    workspace.lake.replace("meters/drift_verdicts", pa.Table.from_pylist(rows, schema=SCHEMA))
+    (episode,) = episodes(workspace, runner.declared, "v1")
+    reports = []
+    for hour, column in ((6, "a"), (7, "b"), (8, "a"), (9, "a")):
+        fault = Fault("changed_unit", (column,), episode.opened, "is times 10")
+        until = datetime(2024, 1, 3, hour, tzinfo=UTC)
+        report = ChangeReport("data_fault", episode.opened, until, "", faults=(fault,))
+        reports.append(NamedChange(episode, report))
+    table = change_table(runner.declared, reports)
+    workspace.lake.replace("meters/change_reports", table)
+    named = as_named(workspace, runner.declared, episode)
+    window = runner.declared.problem.monitoring.window
+    assert (named.severity, named.columns, named.fault_windows) == ("data_fault", ("a",), 2)
+    assert named.fault_since == datetime(2024, 1, 3, 8, tzinfo=UTC) - window
