@@ -164,7 +164,7 @@ def test_a_fault_that_was_named_is_as_old_as_the_reports_that_name_the_same(runn
         reports.append(NamedChange(episode, report))
     table = change_table(runner.declared, reports)
     workspace.lake.replace("meters/change_reports", table)
-    named = as_named(workspace, runner.declared, episode)
+    named = as_named(workspace, runner.declared, episode, until=None)
     window = runner.declared.problem.monitoring.window
     assert (named.severity, named.columns, named.fault_windows) == ("data_fault", ("a",), 2)
     assert named.fault_since == datetime(2024, 1, 3, 8, tzinfo=UTC) - window
