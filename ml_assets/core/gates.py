@@ -161,9 +161,12 @@ class _Weighed:
         return self._gain_row(f"better than {baseline}", baseline, compared)
 
     def against_champion(self, champion: str) -> GateRow:
-        """Gate: provably better than the champion, or provably not much worse."""
-        level = self.error / self.picked_from
-        paired = self._paired(champion)
+        """Gate: provably better than the champion, or provably not much worse.
+
+        A newer model is presumed to be the better one because it has seen more. A baseline is not:
+        it takes a champion's place only if it lost no more on the same rows.
+        """
+        level, paired = self.error / self.picked_from, self._paired(champion)
         if self.problem.gates.promote_when == "better":
             compared = paired.gain(level=level)
             return self._gain_row("better than the champion", champion, compared)
@@ -186,11 +189,13 @@ class _Weighed:
         )
 
     def _unless_worse(self, champion: str, compared: Comparison, margin: float) -> GateRow:
-        passed = compared.low <= margin
+        is_baseline = self.evaluation.kinds[self.model] == "baseline"
+        passed = compared.observed <= 0 if is_baseline else compared.low <= margin
         verdict = "no proof of more" if passed else "more, beyond doubt"
+        allowed = f"{margin:+.1%} is allowed: {verdict}"
         return GateRow(
-            gate="not provably worse than the champion",
-            bound=f"<= {margin:.1%} more loss",
+            gate=f"{'no worse' if is_baseline else 'not provably worse'} than the champion",
+            bound=f"<= {0 if is_baseline else margin:.1%} more loss",
             observed=compared.observed,
             low=compared.low,
             high=compared.high,
@@ -198,7 +203,7 @@ class _Weighed:
             explanation=(
                 f"The loss of {self.model!r} ({self._metric}) is {compared.observed:+.2%} against "
                 f"{champion!r}, above {compared.low:+.2%} with {1 - compared.level:.4g} "
-                f"confidence; {margin:+.1%} is allowed: {verdict}."
+                f"confidence; {'a baseline may have no more' if is_baseline else allowed}."
             ),
         )
 

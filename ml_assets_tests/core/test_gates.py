@@ -185,6 +185,15 @@ def test_a_way_of_leaving_rows_aside_needs_proof_where_newer_is_presumed_better(
     assert contender(_gates(promote_when=rule), _evaluation(losses)) == expected
 
 
+@pytest.mark.parametrize(("mean", "promoted"), [(1.02, False), (0.98, True)])
+def test_a_baseline_takes_a_champions_place_only_where_it_did_better(mean, promoted):
+    # The candidate is not provably better than the baseline, so the baseline is weighed.
+    losses = {"typical": _loss(mean), "ridge": _loss(mean, seed=1), "champion": _loss(1.0, seed=2)}
+    decision = decide(_gates(promote_when="unless_worse"), _evaluation(losses), champion="champion")
+    assert (decision.model, decision.promote) == ("typical", promoted)
+    assert "a baseline may have no more" in decision.reason
+
+
 def test_no_loss_at_all_is_no_division_by_zero():
     zero, some = np.zeros(400), np.where(np.arange(400) % 4 == 0, 1.0, 0.0)
     times = np.datetime64("2024-01-01", "us") + np.arange(400) * np.timedelta64(3600, "s")
