@@ -48,6 +48,8 @@ def test_the_loop_from_history_to_a_recorded_decision(plant):
 
     _serve_a_day(plant)
     plant.run("data", Window(HISTORY.end - DAY, PRODUCTION.end))
+    # Before the day's truths move the intervals: a batch is told what servers say at its time.
+    plant.run("scoring", PRODUCTION)
     monitored = plant.run("monitoring", PRODUCTION)
     proof = _proof(monitored)
     assert proof.passed, proof.metadata["worst"].value
@@ -55,7 +57,6 @@ def test_the_loop_from_history_to_a_recorded_decision(plant):
     validated = workspace.lake.read("plant/validated_data", where="_date = DATE '2026-01-07'")
     assert len(rows) == len(validated)
     assert proof.metadata["compared"].value == len(rows)
-    plant.run("scoring", PRODUCTION)
     assert _predictions(workspace, "predictions") == _predictions(workspace, "prediction_log")
     assert set(rows["version"].to_pylist()) == {first.name}
     verdicts = workspace.lake.read("plant/drift_verdicts").to_pylist()
