@@ -12,7 +12,7 @@ import msgspec
 from bentos.predictor.log import Form, Logged, PredictionLog, log_lines, log_records
 from bentos.predictor.names import random_names
 from bentos.predictor.repeats import Repeats, fingerprint
-from bentos.predictor.traffic import Asked, Beside, Told
+from bentos.predictor.traffic import Asked, Beside, Contender, Told
 from ml_assets.core.adjustment import Adjustment
 from ml_assets.core.answering import Answers
 from ml_assets.core.errors import ServingError
@@ -61,6 +61,19 @@ class Loaded:
     def version(self) -> str:
         """Name of the version in the ledger."""
         return self.predictor.release.version
+
+    @property
+    def contender(self) -> Contender | None:
+        """The version beside it; None if there is none, or it could not be loaded."""
+        return None if self.beside is None else self.beside.contender
+
+    @property
+    def predictors(self) -> dict[str, Predictor]:
+        """What the lane's thread may go on with, by digest: not the shadow's."""
+        found = {self.digest: self.predictor}
+        if self.contender is not None and self.contender.reusable:
+            found[self.contender.digest] = self.contender.predictor
+        return found
 
     @property
     def adjustment(self) -> Adjustment | None:
@@ -217,7 +230,7 @@ def _computed(
     began = perf_counter()
     found = loaded.predictor.predict_all([rows for _, rows in sound])
     seconds = perf_counter() - began
-    contender = None if loaded.beside is None else loaded.beside.contender
+    contender = loaded.contender
     if contender is None:
         return _alone(loaded, sound, found, at)
     computed = [

@@ -177,7 +177,7 @@ class Serving:
 
     def close(self) -> None:
         """Answer what is queued, then free everything."""
-        contender = _contender_of(self._loaded)
+        contender = None if self._loaded is None else self._loaded.contender
         if isinstance(contender, Shadow):
             contender.close(kept=(), wait=True)  # first, for it may wait for the lane
         self.lane.close()
@@ -207,13 +207,16 @@ class Serving:
                 message = f"The release is for problem {found!r}, not for {expected!r}."
                 raise ServingError(message)
 
+    def _known(self) -> dict[str, Predictor]:
+        return {} if self._loaded is None else self._loaded.predictors
+
     def _ready(self, digest: str, read: Callable[[], Files], problem: str | None) -> Predictor:
         """Return a release that has proven itself.
 
         One that is loaded already goes on if it remembers nothing; what another remembers belongs
         to its revision, and is taken from the log for the next one.
         """
-        known = _predictors(self._loaded).get(digest)
+        known = self._known().get(digest)
         if known is not None and not known.release.reach.rows:
             return known
         return self._fresh(digest, read, problem)
@@ -255,7 +258,7 @@ class Serving:
 
     def _memories(self, loaded: Loaded) -> list[WarmStart]:
         """Return what fills the memories of the releases that were loaded for this revision."""
-        contender, known = _contender_of(loaded), _predictors(self._loaded).values()
+        contender, known = loaded.contender, self._known().values()
         memories = []
         if loaded.predictor not in known:
             memories += [WarmStart(self._spool, loaded.predictor, revision=loaded.revision)]
@@ -264,8 +267,8 @@ class Serving:
         return memories
 
     def _exchange(self, loaded: Loaded, memories: Sequence[WarmStart]) -> None:
-        older, kept = self._loaded, _predictors(loaded).values()
-        contender, retired = _contender_of(loaded), _contender_of(older)
+        older, kept = self._loaded, loaded.predictors.values()
+        contender, retired = loaded.contender, None if older is None else older.contender
         if retired is not None and not retired.reusable and retired.predictor in kept:
             message = f"Version {retired.version} has not come back from a request. Try again."
             raise ServingError(message)
@@ -298,18 +301,3 @@ def _told(adjustment: Adjustment | None, error: str | None) -> dict[str, Any] | 
         "intervention": None if intervention is None else intervention.to_json(),
         "error": error,
     }
-
-
-def _contender_of(loaded: Loaded | None) -> Contender | None:
-    return None if loaded is None or loaded.beside is None else loaded.beside.contender
-
-
-def _predictors(loaded: Loaded | None) -> dict[str, Predictor]:
-    """Return what the lane's thread may go on with, by digest: not the shadow's."""
-    if loaded is None:
-        return {}
-    found = {loaded.digest: loaded.predictor}
-    contender = _contender_of(loaded)
-    if contender is not None and contender.reusable:
-        found[contender.digest] = contender.predictor
-    return found

@@ -174,8 +174,8 @@ def _of_each(known: np.ndarray, n: np.ndarray, in_reference: np.ndarray, rows: f
     """Return each category's own two-sided p-value, given its rows in window and reference.
 
     Of all rows, those of the window that are of a category are hypergeometric (Fisher's exact
-    test). Their tails are binomial ones with another rate (Wise 1954): exact to 1 % where the
-    window is a tenth of the reference, and too large rather than too small where it is more.
+    test). Their tails are binomial ones with another rate (Wise 1954): at most 4 % too
+    large where the window is a tenth of the reference, and more so where it is more.
     """
     total, every = known + in_reference, n + rows
     draws, marked = np.minimum(n, total), np.maximum(n, total)

@@ -73,6 +73,7 @@ class FeatureNames:
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     past_labels: tuple[str, ...]
+    # Spares work and changes no answer.
     _seen: defaultdict[str, SeenTexts] = field(
         default_factory=lambda: defaultdict(SeenTexts), init=False, repr=False, compare=False
     )

@@ -79,10 +79,12 @@ def record_bytes(
     table = as_table(rows, kinds).combine_chunks()
     given = dict(zip(table.schema.names, table.to_batches()[0].columns, strict=True))
     times = given.pop(EVENT_TIME)
+    features = answers.features
+    texts = _written(features)
     columns = {
         EVENT_TIME: times,
         "inputs": _structure(given, len(rows)),
-        "features": _structure(dict(_features(answers.features, given)), len(rows)),
+        "features": _structure(dict(_features(features, given, texts)), len(rows)),
         "prediction": _plain(answers.predictions),
     }
     if answers.probabilities is not None:
@@ -92,8 +94,9 @@ def record_bytes(
     if answers.beside is not None:
         columns |= _beside(answers.beside, answers.classes, len(rows))
     told = {"request_id": request_id, "version": version, "revision": str(revision)}
-    told |= {"at": at.isoformat(), "features": json.dumps(answers.features.names)}
-    told["texts"] = json.dumps(dict(_texts(answers.features)))
+    told |= {"at": at.isoformat(), "features": json.dumps(features.names)}
+    coded = {name: one.texts for name, one in texts.items() if isinstance(one, Levels)}
+    told["texts"] = json.dumps(coded)
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
     # The messages of a stream, without the writer that would keep count of more of them.
     schema, content = batch.schema.with_metadata(told).serialize(), batch.serialize()
@@ -166,7 +169,9 @@ def _members(structure: pa.Array) -> dict[str, pa.Array]:
 
 
 def _features(
-    features: FeatureValues, inputs: Mapping[str, pa.Array]
+    features: FeatureValues,
+    inputs: Mapping[str, pa.Array],
+    texts: Mapping[str, Sequence[Text]],
 ) -> Iterator[tuple[str, pa.Array]]:
     """Yield the features as they are written."""
     numbers = np.ascontiguousarray(features.numbers.T)
@@ -181,7 +186,7 @@ def _features(
         floats(column[None])[0] if column.dtype.kind == "f" else _plain(column.tolist())
         for column in features.past_labels
     )
-    others = (*map(_codes, features.texts), *past_labels)
+    others = (*map(_codes, texts.values()), *past_labels)
     yield from zip(features.names[len(numbers) :], others, strict=True)
 
 
@@ -221,13 +226,12 @@ def _codes(column: Sequence[Text]) -> pa.Array:
     return Encoded(None, (column.codes.astype(np.int32),)).array(pa.int32(), len(column))
 
 
-def _texts(features: FeatureValues) -> Iterator[tuple[str, Sequence[Text]]]:
-    """Yield the texts of features that are written as codes."""
-    for name, column in zip(
-        features.names[features.numbers.shape[1] :], features.texts, strict=False
-    ):
-        if isinstance(column, Levels):
-            yield name, column.texts
+def _written(features: FeatureValues) -> dict[str, Sequence[Text]]:
+    """Return the features that are texts; what only other requests held is not written."""
+    first = features.numbers.shape[1]
+    names = features.names[first : first + len(features.texts)]
+    columns = (one.used() if isinstance(one, Levels) else one for one in features.texts)
+    return dict(zip(names, columns, strict=True))
 
 
 def _plain(values: Sequence[Any]) -> pa.Array:

@@ -6,7 +6,6 @@ a wrong type, an unknown field or a value outside the contract refuses the reque
 also be an Arrow stream or a Parquet file with one column for each field, read as strictly.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from msgspec.structs import astuple
 from ml_assets.core.arrow_columns import kinds_of
 from ml_assets.core.contract import Column, Contract, Kind
 from ml_assets.core.errors import nearest
+from ml_assets.core.request_faults import explained
 from ml_assets.core.request_rows import (
     EVENT_TIME,
     FEW,
@@ -53,8 +53,6 @@ _STATUS: Mapping[str, Literal[400, 413, 415]] = {
 _EVENT_TIME = Column(EVENT_TIME, "datetime")
 # How a body of several rows usually begins; any other spelling is read too, less fast.
 _MANY = b'{"rows":'
-_AT_ROW = re.compile(r" - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.+))?`$")
-_NAMED_FIELD = re.compile(r"field `(?P<column>.*)`$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ class RequestSchema:
         try:
             rows = self._rows.decode(self._list(body))
         except msgspec.ValidationError as error:
-            return Refused(422, (self._explained(str(error)),))
+            return Refused(422, (explained(error, known=(*self._names, EVENT_TIME)),))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Refused(400, (Fault(None, None, "json", f"The body is not JSON: {error}."),))
         return self._by_column(rows, now)
@@ -259,25 +257,6 @@ class RequestSchema:
             message = f"Object contains unknown field `{others[0]}`"
             raise msgspec.ValidationError(message)
         return fields[ROWS]
-
-    def _explained(self, text: str) -> Fault:
-        place = _AT_ROW.search(text)
-        reason = text[: place.start()] if place else text
-        row = place["row"] if place else None
-        column = place["column"] if place else None
-        named = _NAMED_FIELD.search(reason)
-        rule = "type"
-        if named:
-            column = named["column"]
-            rule = "unknown_field" if "unknown" in reason else "required"
-            if rule == "unknown_field":
-                known = [*(c.name for c in self.columns), EVENT_TIME]
-                reason = f"Unknown field {column!r}. {nearest(column, known)}"
-        elif column is not None and "datetime" in reason:
-            rule = "time"
-            reason += ": give ISO 8601 with an offset, such as 2024-05-15T07:30:00Z"
-        message = reason if reason.endswith((".", "?")) else f"{reason}."
-        return Fault(None if row is None else int(row), column, rule, message)
 
     def _distant(self, rows: RequestRows) -> Iterator[Fault]:
         """Yield times that later stages cannot hold, and bring the others to UTC."""

@@ -6,7 +6,7 @@ from typing import Any, Self, overload
 import numpy as np
 
 Text = str | None
-MOST_SEEN = 64  # more are looked at row by row as fast
+MOST_SEEN = 64  # texts of a column: each of them is looked up for every request
 
 
 class Levels(Sequence[Text]):
@@ -53,13 +53,24 @@ class Levels(Sequence[Text]):
             return type(self)(self.texts, self.codes[position])
         return self.texts[self.codes[position]]
 
+    def used(self) -> Self:
+        """Return the same column without texts that no row has."""
+        found = np.bincount(self.codes, minlength=len(self.texts)) > 0
+        if found.all():
+            return self
+        texts = tuple(text for text, is_used in zip(self.texts, found, strict=True) if is_used)
+        return type(self)(texts, (np.cumsum(found) - 1)[self.codes])
+
     def take(self, positions: Sequence[int]) -> Self:
         """Return the rows at some positions."""
         return type(self)(self.texts, self.codes[positions])
 
 
 class SeenTexts:
-    """Texts that a column had before: to find the next ones there takes less than to sort them."""
+    """Texts that a column had before.
+
+    To find the next ones among them takes half as long as to tell apart which there are.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[Text, int] = {}

@@ -17,6 +17,8 @@ def test_a_column_holds_its_texts_whatever_came_before(columns):
         assert [found[n] for n in range(len(found))] == texts_of(values)
         assert list(found[1:3]) == texts_of(values)[1:3]
         assert list(found.take([0, 0])) == texts_of(values)[:1] * 2
+        assert list(found.used()) == texts_of(values)
+        assert set(found.used().texts) == set(texts_of(values))
 
 
 def test_no_more_texts_are_remembered_than_are_worth_it():

@@ -24,23 +24,23 @@ class Ranks:
     def __init__(self, positions: Sequence[int], steps: Sequence[np.ndarray]) -> None:
         self._positions = np.array(positions, dtype=np.intp)
         self._missing = np.array([len(one) for one in steps], dtype=np.intp)[:, None]
-        finite = [one[:-1] for one in steps]
-        ends = [(one[0], one[-1]) if len(one) else (0.0, 0.0) for one in finite]
-        low, high = np.array(ends, dtype=np.float64).reshape(-1, 2).T[:, :, None]
-        with np.errstate(over="ignore", divide="ignore"):
-            self._low, self._scale = low, _CELLS / (high - low)
-        counts = np.zeros((len(steps), _CELLS), dtype=np.intp)
-        for row, one in enumerate(finite):
-            cells = self._cells(np.tile(one, (len(steps), 1)))[row]
-            np.add.at(counts[row], cells, 1)
-        half = int(counts.max(initial=0)).bit_length()
-        self._halves = tuple(1 << turn for turn in reversed(range(half)))
-        width = max(map(len, steps), default=0) + (1 << half)
-        padded = np.full((len(steps), width), np.inf)
+        padded = np.full((len(steps), max(map(len, steps), default=1)), np.inf)
         for row, one in zip(padded, steps, strict=True):
             row[: len(one)] = one
+        finite = np.isfinite(padded)
+        lows, highs = padded[:, :1], np.where(finite, padded, -np.inf).max(axis=1, keepdims=True)
+        known = finite[:, :1]  # a column without steps has one cell
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            self._low = np.where(known, lows, 0.0)
+            self._scale = _CELLS / np.where(known, highs - lows, 1.0)
+        counts = np.zeros((len(steps), _CELLS), dtype=np.intp)
+        column, place = np.nonzero(finite)
+        np.add.at(counts, (column, self._cells(padded)[column, place]), 1)
+        half = int(counts.max(initial=0)).bit_length()
+        self._halves = tuple(1 << turn for turn in reversed(range(half)))
+        padded = np.pad(padded, ((0, 0), (0, 1 << half)), constant_values=np.inf)
         self._steps = padded.ravel()
-        self._start = (np.arange(len(steps)) * width)[:, None] - 1
+        self._start = (np.arange(len(steps)) * padded.shape[1])[:, None] - 1
         self._before = (np.cumsum(counts, axis=1) - counts + self._start).ravel()
         self._first_cell = (np.arange(len(steps)) * _CELLS)[:, None]
 
