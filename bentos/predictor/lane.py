@@ -164,11 +164,11 @@ class Lane(Generic[Asked, Outcome]):
     def _work(self) -> None:
         while True:
             taken, change = self._next()
+            if taken:
+                self._pass(taken)
+            if change is None:
+                return
             with self._turn:
-                if taken:
-                    self._pass(taken)
-                if change is None:
-                    return
                 change()
 
     def _next(self) -> tuple[list[_Waiting[Asked, Outcome]], Callable[[], None] | None]:
@@ -187,7 +187,9 @@ class Lane(Generic[Asked, Outcome]):
         return taken, _nothing
 
     def _pass(self, taken: Sequence[_Waiting[Asked, Outcome]]) -> None:
-        wanted, outcomes = self._outcomes(taken)
+        with self._turn:
+            wanted, outcomes = self._outcomes(taken)
+        # Whoever is answered may ask at once: by then the turn is free again.
         loop = taken[0].future.get_loop()
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(self._deliver, len(taken), wanted, outcomes)

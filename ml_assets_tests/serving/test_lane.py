@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -136,15 +135,18 @@ def test_a_change_happens_between_two_passes(lane, slow):
 
 
 class Threads:
-    """Answers with the thread it ran in, after some time."""
+    """Answers with the thread it ran in, after some time on a clock of its own."""
 
-    def __init__(self, seconds=0.0):
-        self.seconds = seconds
+    def __init__(self):
+        self.now = self.seconds = 0.0
         self.passes = []
+
+    def clock(self):
+        return self.now
 
     def __call__(self, asked):
         self.passes.append(list(asked))
-        time.sleep(self.seconds)
+        self.now += self.seconds
         if "bad" in asked:
             message = "bad"
             raise ValueError(message)
@@ -152,8 +154,15 @@ class Threads:
 
 
 @pytest.fixture
-def short():
-    made = Lane(Threads(), capacity=9, pass_size=10, short_size=5)
+def answer(monkeypatch):
+    made = Threads()
+    monkeypatch.setattr("bentos.predictor.lane.perf_counter", made.clock)
+    return made
+
+
+@pytest.fixture
+def short(answer):
+    made = Lane(answer, capacity=9, pass_size=10, short_size=5)
     yield made
     made.close()
 
@@ -167,42 +176,36 @@ def test_a_short_pass_is_computed_in_the_event_loop_and_a_large_one_is_not(short
     assert elsewhere is not here
 
 
-def test_what_comes_together_is_one_pass_in_the_event_loop():
-    answer = Threads()
-    lane = Lane(answer, capacity=9, pass_size=10, short_size=5)
-
+def test_what_comes_together_is_one_pass_in_the_event_loop(short, answer):
     async def run():
-        await asyncio.gather(*(lane.ask(name, size=1) for name in "abc"))
+        await asyncio.gather(*(short.ask(name, size=1) for name in "abc"))
 
     asyncio.run(run())
-    lane.close()
     assert answer.passes == [["a", "b", "c"]]
 
 
-def test_passes_that_turn_out_long_leave_the_event_loop():
-    lane = Lane(Threads(3 * SHORT_SECONDS), capacity=9, pass_size=10, short_size=5)
+def test_passes_that_turn_out_long_leave_the_event_loop(short, answer):
+    answer.seconds = 3 * SHORT_SECONDS
 
     async def run():
-        return await lane.ask("a", size=1), await lane.ask("b", size=1)
+        return await short.ask("a", size=1), await short.ask("b", size=1)
 
     first, second = asyncio.run(run())
-    lane.close()
     assert first is threading.current_thread()
     assert second is not first
 
 
-def test_passes_that_turn_out_short_come_back_to_the_event_loop():
-    answer = Threads(3 * SHORT_SECONDS)
-    lane = Lane(answer, capacity=9, pass_size=10, short_size=5)
+def test_passes_that_turn_out_short_come_back_to_the_event_loop(short, answer):
+    answer.seconds = 3 * SHORT_SECONDS
 
     async def run():
-        await lane.ask("a", size=4)
+        await short.ask("a", size=4)
         answer.seconds = 0.0
-        threads = [await lane.ask(name, size=size) for name, size in (("b", 2), ("c", 3), ("d", 3))]
+        sizes = (("b", 2), ("c", 3), ("d", 3))
+        threads = [await short.ask(name, size=size) for name, size in sizes]
         return [thread is threading.current_thread() for thread in threads]
 
     assert asyncio.run(run()) == [True, False, True]
-    lane.close()
 
 
 def test_an_error_in_the_event_loop_fails_its_pass_and_no_other(short):
