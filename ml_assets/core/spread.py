@@ -141,13 +141,11 @@ class Spread:
             share: Share of the variance that is the reference's own.
             of: Length of the reference, in windows.
         """
-        inflation = self._inflation(windows, share, of)
-        chance = np.zeros(np.shape(z))
-        for place in np.flatnonzero(self.weights.max(axis=0) > NEGLIGIBLE):
-            root = np.sqrt(inflation[..., place])
-            normal = without_skewness(z / root, skewness * root)
-            chance += self.weights[:, place] * 2 * ndtr(-np.abs(normal))
-        return chance
+        likely = np.flatnonzero(self.weights.max(axis=0) > NEGLIGIBLE)
+        root = np.sqrt(self._inflation(windows, share, of)[..., likely])
+        skewed = np.asarray(skewness, float)[..., None] * root
+        normal = without_skewness(np.asarray(z, float)[..., None] / root, skewed)
+        return np.sum(self.weights[:, likely] * 2 * ndtr(-np.abs(normal)), axis=-1)
 
     def chance_of_all(self, share: float, rows: float) -> float:
         """Return the chance that one value of this share fills all rows of a window."""

@@ -14,8 +14,9 @@ from ml_assets.core.side_by_side import Clock
 from ml_assets.core.training import Configuration, fit
 from ml_assets.core.training_set import TrainingSet
 
-ROWS_IN_ALL = 3_000_000  # that one model a cutoff may learn from in a rehearsal, in all
-FEWEST_ROWS, TREES, BINS = 3000, 100, 64
+# What one model a cutoff may take in a rehearsal, in all.
+ROWS_IN_ALL, TREES_IN_ALL = 3_000_000, 28_000
+FEWEST_ROWS, FEWEST_TREES, MOST_TREES, BINS = 3000, 50, 100, 64
 MOST_RATE = 0.3
 
 
@@ -39,10 +40,14 @@ class Fidelity:
         """Return what a rehearsal of so many cutoffs can afford: the fewer, the closer.
 
         Example:
-            >>> Fidelity.affordable(365).rows, Fidelity.affordable(24).rows
-            (8219, 125000)
+            >>> Fidelity.affordable(365)
+            Fidelity(rows=8219, trees=76, bins=64)
+            >>> Fidelity.affordable(24)
+            Fidelity(rows=125000, trees=100, bins=64)
         """
-        return cls(max(FEWEST_ROWS, ROWS_IN_ALL // max(cutoffs, 1)), TREES, BINS)
+        cutoffs = max(cutoffs, 1)
+        trees = min(MOST_TREES, max(FEWEST_TREES, TREES_IN_ALL // cutoffs))
+        return cls(max(FEWEST_ROWS, ROWS_IN_ALL // cutoffs), trees, BINS)
 
     def lightened(self, configuration: Configuration) -> Configuration:
         """Return a configuration with no more trees and bins than allowed."""
@@ -53,7 +58,7 @@ class Fidelity:
                 _with_fewer_rounds(params, "max_iter" if "Hist" in name else "n_estimators", self)
             elif ("Forest" in name or "ExtraTrees" in name) and _count(params) > self.trees:
                 params["n_estimators"] = self.trees
-        if self.bins is not None and "HistGradientBoosting" in name:
+        if self.bins is not None and _is_binned(configuration):
             params["max_bins"] = min(self.bins, params.get("max_bins", 255))
         return replace(configuration, params=params)
 
@@ -63,6 +68,17 @@ class Fidelity:
         if self.rows is None or count <= self.rows:
             return rows
         return rows.rows(np.arange(1, self.rows + 1) * count // self.rows - 1)
+
+    def coarsened(self, configuration: Configuration, rows: TrainingSet) -> TrainingSet:
+        """Return rows whose numbers take no more values than a feature has bins.
+
+        A histogram-based ensemble tells no more of them apart, and finds the bins of many values
+        slowly: of weighted rows it took as long as growing the trees.
+        """
+        if self.bins is None or not _is_binned(configuration):
+            return rows
+        coarse = {name: _rounded(rows.frame[name].to_numpy(), self.bins) for name in rows.numeric}
+        return replace(rows, frame=rows.frame.assign(**coarse))
 
 
 EXACT = Fidelity()
@@ -108,7 +124,7 @@ class Fits:
         fitted = self.shelf.get(name)
         if fitted is None:
             began = self.clock()
-            model = fit(lightened, rows, seed=seed)
+            model = fit(lightened, self.fidelity.coarsened(lightened, rows), seed=seed)
             fitted = Fitted(model, self.clock() - began)
             self.shelf[name] = fitted
         self.seconds += fitted.seconds
@@ -128,6 +144,23 @@ def _name(configuration: Configuration, rows: TrainingSet, seed: int) -> str:
     name.update(rows.frame[PLACE].to_numpy().tobytes())
     name.update(pd.util.hash_array(rows.labels).tobytes())
     return name.hexdigest()
+
+
+def _is_binned(configuration: Configuration) -> bool:
+    return "HistGradientBoosting" in configuration.estimator
+
+
+def _rounded(values: np.ndarray, bins: int) -> np.ndarray:
+    """Return each value as the middle one of its quantile bin, shape (rows,); NaN stays.
+
+    Where there are no more different values than bins, each of them is a bin, however rare.
+    """
+    known = np.sort(values[~np.isnan(values)])
+    if len(np.unique(known)) <= bins:
+        return values
+    middle = np.unique(known[(2 * np.arange(bins) + 1) * len(known) // (2 * bins)])
+    nearest = middle[np.searchsorted((middle[1:] + middle[:-1]) / 2, values)]
+    return np.where(np.isnan(values), np.nan, nearest)
 
 
 def _with_fewer_rounds(params: dict[str, Any], rounds: str, fidelity: Fidelity) -> None:

@@ -201,6 +201,33 @@ def test_thinned_rows_are_spread_evenly_and_hold_the_newest():
     assert gaps.tolist() == [timedelta(minutes=72)]
 
 
+def test_a_binned_model_learns_from_no_more_values_than_it_has_bins():
+    rows = past(days=5).known_by(BEGINS)
+    wave = rows.frame[rows.numeric[0]].to_numpy().copy()
+    rare = np.where(np.arange(len(wave)) == 7, 1.0, 0.0)
+    wave[3] = np.nan
+    rows = replace(
+        rows,
+        frame=rows.frame.assign(**{rows.numeric[0]: wave, "rare": rare}),
+        numeric=(rows.numeric[0], "rare"),
+    )
+    boosted = Configuration(
+        name="b", kind="candidate", estimator="sklearn.ensemble.HistGradientBoostingRegressor"
+    )
+    found = Fidelity(bins=16).coarsened(boosted, rows).frame
+    coarse = found[rows.numeric[0]].to_numpy()
+    assert len(np.unique(coarse[~np.isnan(coarse)])) == 16
+    assert np.array_equal(np.isnan(coarse), np.isnan(wave))
+    order = np.argsort(wave)
+    assert (np.diff(coarse[order][:-1]) >= 0).all()
+    assert found["rare"].tolist() == rare.tolist()
+    forest = Configuration(
+        name="f", kind="candidate", estimator="sklearn.ensemble.RandomForestRegressor"
+    )
+    assert Fidelity(bins=16).coarsened(forest, rows) is rows
+    assert EXACT.coarsened(boosted, rows) is rows
+
+
 def test_what_was_learned_for_a_fold_is_not_learned_again_at_a_cutoff():
     shelf = {}
     fits = Fits(shelf, fidelity=EXACT, clock=float)
