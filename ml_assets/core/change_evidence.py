@@ -17,6 +17,8 @@ import numpy.typing as npt
 from ml_assets.core.conformal import FloatArray
 
 SHARES = (0.1, 0.3, 0.6, 0.9)
+# A stake that is cut only ever says less. Beyond any threshold it would take as long to forget.
+MOST = 1e12
 
 
 def evidence(
@@ -43,5 +45,5 @@ def evidence(
     for gain, look in zip(gains, looks, strict=True):
         if look != before:
             stakes, before = stakes + 1, look
-        stakes = stakes * (1 + bets * gain)
+        stakes = np.minimum(stakes * (1 + bets * gain), MOST)
     return float(stakes.mean())

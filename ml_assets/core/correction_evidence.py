@@ -141,7 +141,7 @@ class KindEvidence:
         """Return the figures."""
         made = None if self.correction is None else correction_to_json(self.correction)
         return {
-            "evidence": min(self.evidence, 1e12),
+            "evidence": self.evidence,
             "gain": self.gain,
             "windows": self.windows,
             "correction": made,

@@ -37,6 +37,7 @@ class InterventionRule:
         window: Shortest time between two looks.
         loss: What should be lower.
         adaptive: Whether intervals follow the truths by themselves.
+        renews: Whether one whose time is over begins anew where it is still shown to help.
     """
 
     kinds: tuple[Kind, ...]
@@ -46,6 +47,7 @@ class InterventionRule:
     window: timedelta
     loss: Loss
     adaptive: bool
+    renews: bool
 
     @property
     def threshold(self) -> float:
@@ -139,18 +141,40 @@ def _going_on(
     now: datetime,
 ) -> InterventionDecision:
     kind = current.correction.kind
-    if current.is_over(now) or kind not in rule.kinds:
-        lasted = f"has lasted until {current.ends:%Y-%m-%d %H:%M} UTC"
-        why = lasted if current.is_over(now) else "is of a kind that is no longer declared"
-        return _end(f"{current.id} {why}.", ())
+    if kind not in rule.kinds:
+        return _end(f"{current.id} is of a kind that is no longer declared.", ())
     found = {one.kind: one for one in _judged(rule.kinds, rows, rule, intervals)}
+    if current.is_over(now):
+        return _over(rows, rule, [*found.values()], current, now)
     if kind not in found:
         return _end(f"{current.id} has nothing to act on: the release has no intervals.", ())
     others = [one for one in found.values() if one.kind != "widen"]
     better = _begun(rows, rule, others, now) if kind == "widen" else None
     if better is not None:
         return InterventionDecision("begin", better, better.reason, _details(others))
-    own = found[kind]
+    return _followed(rows, rule, found[kind], current)
+
+
+def _over(
+    rows: LabelledRows,
+    rule: InterventionRule,
+    found: Sequence[KindEvidence],
+    current: Intervention,
+    now: datetime,
+) -> InterventionDecision:
+    """End what has lasted its time, or begin anew what is still shown to help."""
+    lasted = f"{current.id} has lasted until {current.ends:%Y-%m-%d %H:%M} UTC."
+    again = _begun(rows, rule, found, now) if rule.renews else None
+    if again is None:
+        return _end(lasted, found)
+    reason = f"{lasted} {again.reason}"
+    return InterventionDecision("begin", replace(again, reason=reason), reason, _details(found))
+
+
+def _followed(
+    rows: LabelledRows, rule: InterventionRule, own: KindEvidence, current: Intervention
+) -> InterventionDecision:
+    """Let an intervention follow the latest truths, or end it when its effect is gone."""
     since = own.since(current.since)
     if since.windows >= FEWEST_WINDOWS and since.gain <= LEAST_GAIN:
         return _end(f"The effect of {current.id} is gone: it gains too little.", [own])

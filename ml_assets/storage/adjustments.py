@@ -156,6 +156,8 @@ def rule_of(problem: Problem, bounds: Bounds) -> InterventionRule:
         window=problem.monitoring.window,
         loss=loss,
         adaptive=interval is not None and interval.adaptive,
+        # What a person began lasts as long as they were told.
+        renews=declared.mode == "apply",
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ml_assets.core.adjustment import Adjustment
+from ml_assets.core.change_evidence import MOST, evidence
 from ml_assets.core.conformal import calibrate_numbers
 from ml_assets.core.correction_evidence import LabelledRows
 from ml_assets.core.corrections import (
@@ -36,6 +37,7 @@ RULE = InterventionRule(
     window=timedelta(hours=1),
     loss="absolute",
     adaptive=True,
+    renews=False,
 )
 HOUR = timedelta(hours=1)
 
@@ -72,6 +74,13 @@ def test_nothing_is_done_while_nothing_changes(seed):
     found = decided(stream(seed))
     assert (found.outcome, found.intervention) == ("none", None)
     assert "Nothing is shown to help" in found.reason
+
+
+def test_evidence_of_a_long_life_stays_a_number_and_is_forgotten():
+    looks = np.arange(6000)
+    helped = np.where(looks < 5000, 1.0, -0.5)
+    assert evidence(helped[:5000], looks[:5000]) == MOST
+    assert evidence(helped, looks) < 1000
 
 
 def test_a_bias_is_corrected_by_about_as_much():
@@ -137,6 +146,16 @@ def test_an_intervention_that_helps_goes_on_and_follows_the_world():
 def test_an_intervention_ends_when_its_time_is_over():
     found = decided(stream(1, shift=1.5), current=begun(CorrectBias(1.5)), now=NOW + RULE.lasts)
     assert (found.outcome, found.intervention) == ("end", None)
+
+
+def test_an_intervention_that_may_is_renewed_while_it_is_shown_to_help():
+    rule, current, over = replace(RULE, renews=True), begun(CorrectBias(1.5)), NOW + RULE.lasts
+    again = decided(stream(1, shift=1.5), rule=rule, current=current, now=over)
+    assert again.outcome == "begin"
+    assert again.intervention.id != current.id
+    assert again.intervention.ends == over + RULE.lasts
+    assert "has lasted until" in again.reason
+    assert decided(stream(1), rule=rule, current=current, now=over).outcome == "end"
 
 
 def test_an_intervention_ends_when_its_effect_is_gone():

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import textwrap
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -15,7 +16,7 @@ from bentos.predictor.passes import Request
 from bentos.predictor.serving import Serving
 from ml_assets.components.execution import ProblemRunner
 from ml_assets.core.errors import LedgerError
-from ml_assets.core.problem import Problem
+from ml_assets.core.problem import Interventions, Problem
 from ml_assets.core.window import Window
 from ml_assets.storage.adjustments import KIND, adjust, end_intervention
 from ml_assets.storage.declared import DeclaredProblem
@@ -71,6 +72,7 @@ def runner(tmp_path, monkeypatch):
             "evaluation": {"folds": 3, "horizon": "P2D"},
             "candidates": [{"name": "ridge", "estimator": "sklearn.linear_model.Ridge"}],
             "monitoring": {"window": "PT6H"},
+            "serving": {"interventions": {"mode": "propose"}},
         }
     )
     monkeypatch.chdir(tmp_path)
@@ -102,13 +104,18 @@ def share_inside(outcome, rows):
     return ((truth >= low) & (truth <= high)).mean()
 
 
-def looked(runner, *, by_hand=False):
+def looked(runner, *, by_hand=False, declared=None):
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         now = datetime.now(UTC)
-        return adjust(
-            connection, runner.workspace, runner.declared, UNTIL, now=now, by_hand=by_hand
-        )
+        declared = declared or runner.declared
+        return adjust(connection, runner.workspace, declared, UNTIL, now=now, by_hand=by_hand)
+
+
+def as_by_default(declared):
+    """The problem with interventions as they are when nobody declares any."""
+    serving = declared.problem.serving.model_copy(update={"interventions": Interventions()})
+    return replace(declared, problem=declared.problem.model_copy(update={"serving": serving}))
 
 
 def test_a_shift_is_covered_proposed_corrected_and_taken_back(runner):  # noqa: PLR0915 - a story
@@ -142,7 +149,8 @@ def test_a_shift_is_covered_proposed_corrected_and_taken_back(runner):  # noqa: 
     soon = [(m, at + 6 * DAY, x, y) for m, at, x, y in rows[8:88]]
     assert share_inside(ask(serving, soon), soon) >= 0.8
 
-    begun = looked(runner, by_hand=True)
+    begun = looked(runner, declared=as_by_default(runner.declared))
+    assert begun.applied
     assert begun.decision.outcome == "begin"
     adjusting.look()
     later = [(m, at + 6 * DAY, x, y) for m, at, x, y in rows[:8]]
@@ -170,8 +178,9 @@ def test_a_shift_is_covered_proposed_corrected_and_taken_back(runner):  # noqa: 
     assert "Ended by hand" in paused.decision.reason
     with pytest.raises(LedgerError, match="No intervention is in force"):
         end_intervention(workspace, "meters", reason="again", now=datetime.now(UTC))
+    assert looked(runner, by_hand=True).decision.outcome == "begin"
     events = [one.event for one in workspace.ledger.entries("meters")]
-    assert events[-2:] == ["intervened", "intervention_ended"]
+    assert events[-3:] == ["intervened", "intervention_ended", "intervened"]
     workspace.ledger.verify("meters")
     assert workspace.ledger.challenger("meters") is None
     assert entry.version == version

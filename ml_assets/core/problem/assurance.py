@@ -26,8 +26,9 @@ class Interventions(Declaration):
     """What may be done at once to what the model says, and how far it may go."""
 
     mode: Literal["off", "propose", "apply"] = Field(
-        default="propose",
-        description="propose: say what would help, and change nothing; apply: do it at once.",
+        default="apply",
+        description="apply: do at once what is shown to help, for as long as it is; propose: say "
+        "what would help, and change nothing.",
     )
     kinds: tuple[InterventionKind, ...] = Field(
         default=EVERY_KIND,
