@@ -114,7 +114,7 @@ def test_too_long_a_wait_is_told_at_once(scripted, ask):
 def test_silence_counts_as_unanswered(scripted):
     script = scripted()
     script.answers = _Slow([None, FINE])
-    found = ask_blocking(script.url, timeout=0.2)
+    found = ask_blocking(script.url, timeout=1.0)
     assert found.predictions == (1.5,)
 
 
@@ -124,7 +124,7 @@ class _Slow(list):
     def pop(self, index):
         answer = super().pop(index)
         if answer is None:
-            time.sleep(0.5)
+            time.sleep(1.5)
         return answer
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -235,10 +236,10 @@ def test_an_intervention_that_is_taken_back_leaves_answers_equal_to_the_bit(make
 def test_an_intervention_ends_by_itself_without_any_further_word(make):
     server = make()
     before = server.ask(ROW).answers.predictions
-    server.tell(CorrectBias(2.5), ends=timedelta(seconds=0.2), quantiles=(-1.0, 1.0))
+    server.tell(CorrectBias(2.5), ends=timedelta(seconds=2), quantiles=(-1.0, 1.0))
     assert server.ask(ROW).answers.predictions != before
     while datetime.now(UTC) < server.serving.adjustment.intervention.ends:
-        pass
+        time.sleep(0.05)
     server.adjusting.look()
     outcome = server.ask(ROW)
     assert outcome.answers.predictions == before

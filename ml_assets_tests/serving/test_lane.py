@@ -13,9 +13,10 @@ class Slow:
 
     def __init__(self):
         self.passes = []
-        self.allowed = threading.Event()
+        self.begun, self.allowed = threading.Event(), threading.Event()
 
     def __call__(self, asked):
+        self.begun.set()
         self.allowed.wait(30)
         self.passes.append(list(asked))
         if "bad" in asked:
@@ -37,19 +38,25 @@ def lane(slow):
     made.close()
 
 
-async def asked(lane, *names, size=1):
-    """Ask in the given order, and let the worker take the first one alone."""
-    tasks = []
-    for name in names:
-        tasks.append(asyncio.ensure_future(lane.ask(name, size=size)))
-        await asyncio.sleep(0.05 if len(tasks) == 1 else 0)
-    await asyncio.sleep(0.05)
+async def asked(lane, slow, *names, size=1):
+    """Ask in the given order; the worker has taken the first one alone, the others wait."""
+    first, *others = names
+    tasks = [asyncio.ensure_future(lane.ask(first, size=size))]
+    await asyncio.get_running_loop().run_in_executor(None, slow.begun.wait, 30)
+    tasks += [asyncio.ensure_future(lane.ask(name, size=size)) for name in others]
+    await waiting(lane, len(others))
     return tasks
+
+
+async def waiting(lane, count):
+    """Return when so much waits for the worker."""
+    while lane._queue.qsize() < count:
+        await asyncio.sleep(0.001)
 
 
 def test_what_waits_is_answered_in_one_pass(lane, slow):
     async def run():
-        tasks = await asked(lane, "a", "b", "c")
+        tasks = await asked(lane, slow, "a", "b", "c")
         slow.allowed.set()
         return await asyncio.gather(*tasks)
 
@@ -59,7 +66,7 @@ def test_what_waits_is_answered_in_one_pass(lane, slow):
 
 def test_large_requests_do_not_share_a_pass(lane, slow):
     async def run():
-        tasks = await asked(lane, "a", "b", "c", size=10)
+        tasks = await asked(lane, slow, "a", "b", "c", size=10)
         slow.allowed.set()
         await asyncio.gather(*tasks)
 
@@ -69,7 +76,7 @@ def test_large_requests_do_not_share_a_pass(lane, slow):
 
 def test_beyond_the_capacity_requests_are_turned_away(lane, slow):
     async def run():
-        tasks = await asked(lane, *"abcd")
+        tasks = await asked(lane, slow, *"abcd")
         with pytest.raises(Unavailable, match="Too many"):
             await lane.ask("e", size=1)
         slow.allowed.set()
@@ -81,7 +88,7 @@ def test_beyond_the_capacity_requests_are_turned_away(lane, slow):
 
 def test_draining_answers_what_was_taken_and_takes_nothing_more(lane, slow):
     async def run():
-        tasks = await asked(lane, "a", "b")
+        tasks = await asked(lane, slow, "a", "b")
         drained = asyncio.ensure_future(lane.drained())
         await asyncio.sleep(0)
         with pytest.raises(Unavailable, match="stopping"):
@@ -96,7 +103,7 @@ def test_draining_answers_what_was_taken_and_takes_nothing_more(lane, slow):
 
 def test_a_caller_that_is_gone_is_not_answered(lane, slow):
     async def run():
-        tasks = await asked(lane, "a", "b", "c")
+        tasks = await asked(lane, slow, "a", "b", "c")
         tasks[1].cancel()
         await asyncio.sleep(0)
         slow.allowed.set()
@@ -109,7 +116,7 @@ def test_a_caller_that_is_gone_is_not_answered(lane, slow):
 
 def test_an_error_fails_its_pass_and_no_other(lane, slow):
     async def run():
-        tasks = await asked(lane, "a", "bad", "b")
+        tasks = await asked(lane, slow, "a", "bad", "b")
         slow.allowed.set()
         found = await asyncio.gather(*tasks, return_exceptions=True)
         return [*found, await lane.ask("c", size=1)]
@@ -122,11 +129,11 @@ def test_an_error_fails_its_pass_and_no_other(lane, slow):
 
 def test_a_change_happens_between_two_passes(lane, slow):
     async def run():
-        tasks = await asked(lane, "a", "b")
+        tasks = await asked(lane, slow, "a", "b")
         change = asyncio.get_running_loop().run_in_executor(
             None, lane.between_passes, lambda: list(slow.passes)
         )
-        await asyncio.sleep(0.05)
+        await waiting(lane, 2)
         slow.allowed.set()
         await asyncio.gather(*tasks)
         return await change

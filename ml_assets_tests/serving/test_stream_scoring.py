@@ -186,7 +186,7 @@ def test_a_file_that_cannot_be_read_is_set_aside_once(workspace, folders, releas
 
 def test_a_file_that_is_written_to_is_waited_for(workspace, folders, release):
     deploy(workspace, release, 1)
-    made = scoring(workspace, folders, settle_seconds=0.3)
+    made = scoring(workspace, folders, settle_seconds=2.0)
     path = folders[0] / "a.jsonl"
     lines = [json.dumps(row) + "\n" for row in rows(0, 3)]
     path.write_text(lines[0][:-9])
