@@ -12,11 +12,9 @@ import numpy as np
 
 from benchmarks.monitoring.lives import FloatArray
 from ml_assets.core.correction_evidence import LabelledRows
-from ml_assets.core.corrections import Bounds
 from ml_assets.core.histograms import EPOCH
 from ml_assets.core.intervention import Intervention
-from ml_assets.core.intervention_decision import InterventionRule, decide_intervention
-from ml_assets.core.problem import Problem
+from ml_assets.core.intervention_decision import decide_intervention
 from ml_assets.core.rehearsal.live import World
 from ml_assets.core.rehearsal.past import Past
 from ml_assets.core.rehearsal.service import Service
@@ -24,6 +22,7 @@ from ml_assets.core.rehearsal.version import Version
 from ml_assets.core.training import Configuration, Predictions, predict
 from ml_assets.core.window import Window
 from ml_assets.storage.adjustments import rule_of
+from ml_assets.storage.assurances import bounds_of
 
 MOST_ROWS = 20_000  # that live operation looks at
 
@@ -83,7 +82,7 @@ def _of_version(world: World, version: Version, stretch: Window) -> Told:
     if rows.start == rows.stop:
         return Told(np.empty(0), np.empty(0), ())
     answers = _Answers.of(world, version, rows)
-    rule = _rule(world, version)
+    rule = rule_of(problem, bounds_of(problem, past.known_by(version.cutoff)))
     after = answers.losses(None, slice(0, rows.stop - rows.start))
     before, begun = after.copy(), []
     current: Intervention | None = None
@@ -137,7 +136,8 @@ class _Answers:
                 np.full(len(codes), np.datetime64("NaT", "us")),
                 labels,
                 _said(said),
-                _said(back),
+                # As in a release: a baseline of other classes cannot stand in.
+                _said(back) if back.classes == said.classes else None,
             ),
             known,
             bool(classes),
@@ -164,6 +164,7 @@ class _Answers:
 
 
 def _said(found: Predictions) -> FloatArray:
+    """Return predicted numbers, shape (n,), or probabilities, shape (n, classes)."""
     return found.values.astype(float) if found.probabilities is None else found.probabilities
 
 
@@ -181,18 +182,3 @@ def _fallback(world: World, version: Version) -> object:
         else:
             losses[(said.astype(str) != latest.labels.astype(str)).mean()] = model
     return losses[min(losses)]
-
-
-def _rule(world: World, version: Version) -> InterventionRule:
-    problem: Problem = world.problem
-    declared = problem.serving.interventions
-    sigma = 1.0
-    if problem.task == "regression":
-        sigma = float(np.std(world.past.known_by(version.cutoff).labels.astype(float)))
-    bounds = Bounds(
-        declared.largest_shift * sigma,
-        declared.largest_slope,
-        declared.largest_odds,
-        declared.largest_widening,
-    )
-    return rule_of(problem, bounds)

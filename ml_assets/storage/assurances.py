@@ -26,20 +26,25 @@ def learn_assurance(
         rows: What it was trained on in the end.
         model: Its name in the evaluation.
     """
-    declared = problem.serving.interventions
-    sigma = 1.0
-    if problem.task == "regression":
-        sigma = float(np.std(rows.labels.astype(np.float64))) or 1.0
     return Assurance(
         intervals=_intervals(problem, evaluation, model),
         familiarity=_familiarity(problem, rows),
         unfamiliar=problem.serving.unfamiliar,
-        bounds=Bounds(
-            shift=declared.largest_shift * sigma,
-            slope=declared.largest_slope,
-            leaning=declared.largest_odds,
-            widening=declared.largest_widening,
-        ),
+        bounds=bounds_of(problem, rows),
+    )
+
+
+def bounds_of(problem: Problem, rows: TrainingSet) -> Bounds:
+    """Return how far interventions may go with a model of some rows, in the label's unit."""
+    declared = problem.serving.interventions
+    sigma = 1.0
+    if problem.task == "regression":
+        sigma = float(np.std(rows.labels.astype(np.float64))) or 1.0
+    return Bounds(
+        shift=declared.largest_shift * sigma,
+        slope=declared.largest_slope,
+        leaning=declared.largest_odds,
+        widening=declared.largest_widening,
     )
 
 
