@@ -64,7 +64,8 @@ def adjust(
         connection: Computes.
         workspace: Holds log, labels, ledger and what servers are told.
         declared: The problem.
-        window: Truths that became known after its end are left out.
+        window: Truths that became known after its end are left out. One that ends before an earlier
+            look of the same version changes nothing, as when an old partition is made again.
         now: The moment of the decision.
         by_hand: Whether a person asks: what is only proposed is done then, and a pause is over.
     """
@@ -77,23 +78,30 @@ def adjust(
     if known is not None and known.release != served.digest:
         _end_with_its_version(workspace, known, served.release.version, now)
         known = None
+    version, current = served.release.version, known.intervention if known else None
+    until = min(window.end, now)
+    later = None if by_hand else _later_look(workspace, problem.name, version, until)
+    if known is not None and later is not None:
+        reason = f"Truths up to {later:%Y-%m-%d %H:%M} UTC have decided already; these are older."
+        old = InterventionDecision("keep" if current else "none", current, reason, {})
+        _record(workspace, served, old, current, now, until=until, applied=True)
+        return Adjusted(version, old, known, 0, applied=True)
     rows = labelled_rows(connection, workspace.lake, declared, served, window)
-    current = known.intervention if known else None
     decision = decide_intervention(
         rows,
         rule_of(problem, served.assurer.assurance.bounds),
         intervals=served.assurer.assurance.intervals,
         current=current,
         now=now,
-        paused=None if by_hand else _paused(workspace, problem, served.release.version, now),
+        paused=None if by_hand else _paused(workspace, problem, version, now),
     )
     applied = by_hand or current is not None or problem.serving.interventions.mode == "apply"
     in_force = decision.intervention if applied else current
     adjustment = _adjustment(problem, served, rows, in_force, now)
     if known is None or _differs(known, adjustment):
         adjustment = place.write(adjustment)
-    _record(workspace, served, decision, current, now, applied=applied)
-    return Adjusted(served.release.version, decision, adjustment, len(rows), applied=applied)
+    _record(workspace, served, decision, current, now, until=until, applied=applied)
+    return Adjusted(version, decision, adjustment, len(rows), applied=applied)
 
 
 def end_intervention(
@@ -209,6 +217,19 @@ def _paused(workspace: Workspace, problem: Problem, version: str, now: datetime)
     return None
 
 
+def _later_look(
+    workspace: Workspace, problem: str, version: str, until: datetime
+) -> datetime | None:
+    """Return up to when truths were seen by a look that saw later ones; None if there was none."""
+    looks = [
+        datetime.fromisoformat(one.details["until"])
+        for one in workspace.decisions.recent(problem, KIND)
+        if one.details.get("version") == version and "until" in one.details
+    ]
+    latest = max(looks, default=until)
+    return latest if latest > until else None
+
+
 def _end_with_its_version(
     workspace: Workspace, known: Adjustment, version: str, now: datetime
 ) -> None:
@@ -228,12 +249,17 @@ def _record(
     current: Intervention | None,
     now: datetime,
     *,
+    until: datetime,
     applied: bool,
 ) -> None:
     problem, version = served.release.problem, served.release.version
     about = decision.intervention or current
     outcome = decision.outcome if applied or decision.outcome != "begin" else "propose"
-    details: dict[str, Any] = {"version": version, "evidence": decision.details}
+    details: dict[str, Any] = {
+        "version": version,
+        "until": until.isoformat(),
+        "evidence": decision.details,
+    }
     if about is not None:
         details["id"] = about.id
     workspace.decisions.record(problem, KIND, outcome, decision.reason, details=details, at=now)

@@ -104,12 +104,16 @@ def share_inside(outcome, rows):
     return ((truth >= low) & (truth <= high)).mean()
 
 
-def looked(runner, *, by_hand=False, declared=None):
+def looked(runner, *, by_hand=False, declared=None, window=UNTIL):
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         now = datetime.now(UTC)
         declared = declared or runner.declared
-        return adjust(connection, runner.workspace, declared, UNTIL, now=now, by_hand=by_hand)
+        return adjust(connection, runner.workspace, declared, window, now=now, by_hand=by_hand)
+
+
+def adjusting_file(workspace):
+    return workspace.adjustment("meters").path.read_text()
 
 
 def as_by_default(declared):
@@ -160,6 +164,12 @@ def test_a_shift_is_covered_proposed_corrected_and_taken_back(runner):  # noqa: 
     assert np.abs(truth - raw).mean() > 4
     assert np.abs(truth - np.array(outcome.answers.predictions)).mean() < 4
     assert share_inside(outcome, later) >= 0.5
+
+    told = adjusting_file(workspace)
+    older = looked(runner, window=PRODUCTION)
+    assert older.decision.outcome == "keep"
+    assert "have decided already" in older.decision.reason
+    assert adjusting_file(workspace) == told
 
     runner.run("data", UNTIL)
     with duckdb.connect() as connection:
