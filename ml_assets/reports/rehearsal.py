@@ -79,11 +79,18 @@ def loss_text(metric: str) -> str:
 
 
 def verdict_of(comparison: PolicyComparison) -> str:
-    """Say which policy is picked, and why, in one sentence."""
-    best = comparison.figure(comparison.picked)
-    return (
-        f"{comparison.picked} is picked: loss {number(best.loss.value)} with "
+    """Say which policy is picked, and why."""
+    best, least = comparison.figure(comparison.picked), comparison.figure(comparison.least)
+    verdict = (
+        f"{best.policy} is picked: loss {number(best.loss.value)} with "
         f"{best.retrainings} retrainings, {share(best.regret.value)} above the oracle."
+    )
+    if least.policy == best.policy:
+        return verdict
+    return (
+        f"{verdict} With its cost {least.policy} came to less ({least.total:.3f}, not "
+        f"{best.total:.3f}), but this past cannot tell the two apart, and regular retraining does "
+        "not hang on the changes that it held."
     )
 
 

@@ -13,7 +13,7 @@ from ml_assets.core.errors import DataError
 from ml_assets.core.histograms import EPOCH
 from ml_assets.core.metrics import loss_value
 from ml_assets.core.rehearsal.live import Course
-from ml_assets.core.rehearsal.policies import ALWAYS
+from ml_assets.core.rehearsal.policies import ALWAYS, DECLARED, SCHEDULED
 from ml_assets.core.rehearsal.rehearse import Rehearsal
 
 FloatArray = npt.NDArray[np.float64]
@@ -50,6 +50,7 @@ class PolicyFigures:
         regret: Share of loss on top of the oracle's, with its interval.
         total: Loss a day and cost of retraining a day, in days of the usual loss: what is picked
             by.
+        behind: How much more that is than the least total of those that can be declared.
         retrainings: Cutoffs that were trained after the first.
         promotions: Those whose model was let through.
         seconds: Compute of the retrainings.
@@ -60,6 +61,7 @@ class PolicyFigures:
     loss: Estimate
     regret: Estimate
     total: float
+    behind: Estimate
     retrainings: int
     promotions: int
     seconds: float
@@ -75,7 +77,10 @@ class PolicyComparison:
         oracle: What regret is measured against: ``told``, who knew of the change and learned from
             it at every partition, or ``hindsight``, the best compared policy in each window.
         oracle_loss: Its loss.
-        picked: The policy with the least total of loss and cost, of those that can be declared.
+        least: The policy with the least total of loss and cost, of those that can be declared.
+        picked: A regular one, if this past cannot tell its total from the least; else the least.
+            What a policy that waits for a reason loses on changes that this past did not hold is
+            not in its total; what regular retraining costs is.
         series: Mean loss by window and policy, with ``starts``.
         starts: Start of each window.
     """
@@ -83,6 +88,7 @@ class PolicyComparison:
     figures: tuple[PolicyFigures, ...]
     oracle: Literal["told", "hindsight"]
     oracle_loss: float
+    least: str
     picked: str
     series: Mapping[str, FloatArray]
     starts: tuple[datetime, ...]
@@ -120,18 +126,25 @@ def compare_policies(rehearsal: Rehearsal, *, confidence: float = 0.95) -> Polic
     metric = rehearsal.problem.primary_metric
     days = (rehearsal.steps[-1].end - rehearsal.steps[0].start) / DAY
     usual = float(best.mean())
+    costs = [
+        rehearsal.problem.retraining.cost * len(c.retrainings) / days for c in rehearsal.courses
+    ]
+    totals = losses.mean(axis=0) / usual + costs
+    drawn_totals = drawn[:, :-1] / drawn[:, -1:] + costs
+    least = _least([course.policy for course in rehearsal.courses], totals)
     figures = []
     for number, course in enumerate(rehearsal.courses):
         mean = float(losses[:, number].mean())
         values = loss_value(metric, drawn[:, number])
         shares = drawn[:, number] / drawn[:, -1] - 1
+        behind = drawn_totals[:, number] - drawn_totals[:, least]
         figures.append(
             PolicyFigures(
                 policy=course.policy,
                 loss=_estimate(blocks, float(loss_value(metric, mean)), values, confidence),
                 regret=_estimate(blocks, mean / usual - 1, shares, confidence),
-                total=mean / usual
-                + rehearsal.problem.retraining.cost * len(course.retrainings) / days,
+                total=float(totals[number]),
+                behind=_estimate(blocks, totals[number] - totals[least], behind, confidence),
                 retrainings=len(course.retrainings),
                 promotions=course.promotions,
                 seconds=course.seconds,
@@ -142,7 +155,8 @@ def compare_policies(rehearsal: Rehearsal, *, confidence: float = 0.95) -> Polic
         figures=tuple(figures),
         oracle=oracle,
         oracle_loss=float(loss_value(metric, usual)),
-        picked=_picked(figures),
+        least=figures[least].policy,
+        picked=_picked(figures, figures[least], rehearsal),
         series={
             course.policy: loss_value(metric, means[:, number])
             for number, course in enumerate(rehearsal.courses)
@@ -151,10 +165,18 @@ def compare_policies(rehearsal: Rehearsal, *, confidence: float = 0.95) -> Polic
     )
 
 
-def _picked(figures: Sequence[PolicyFigures]) -> str:
+def _least(policies: Sequence[str], totals: FloatArray) -> int:
     # Nobody can declare that no gate is asked; the row stays, to show what the gates cost.
-    declarable = [one for one in figures if one.policy != ALWAYS]
-    return min(declarable or figures, key=lambda one: one.total).policy
+    declarable = [place for place, name in enumerate(policies) if name != ALWAYS]
+    return min(declarable or range(len(policies)), key=lambda place: totals[place])
+
+
+def _picked(figures: Sequence[PolicyFigures], least: PolicyFigures, rehearsal: Rehearsal) -> str:
+    regular = {SCHEDULED}
+    if rehearsal.problem.retraining.cron is not None:
+        regular.add(DECLARED)
+    tied = [one for one in figures if one.policy in regular and one.behind.low <= 0]
+    return min(tied or [least], key=lambda one: one.total).policy
 
 
 def _estimate(blocks: Blocks, value: float, drawn: FloatArray, confidence: float) -> Estimate:

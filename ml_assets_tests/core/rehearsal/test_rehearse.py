@@ -14,6 +14,7 @@ from ml_assets.core.rehearsal.policies import AS_DECLARED, compared_policies
 from ml_assets.core.rehearsal.rehearse import rehearse
 from ml_assets.core.training import Configuration, as_known_at
 from ml_assets.core.window import Window, cut
+from ml_assets.reports.rehearsal import verdict_of
 from ml_assets_tests.core.rehearsal.streams import BEGINS, DAY, past, problem, steps
 
 CHANGE = BEGINS + 8 * DAY
@@ -265,6 +266,37 @@ def test_what_is_said_of_a_picked_policy_declares_it(name):
     declared = problem(retraining=said).retraining
     assert declared.triggers == picked.retraining.triggers
     assert (declared.cron is not None) == bool(picked.ticks)
+
+
+def beside_on_drift(changed, losses, *, retrainings=1):
+    """The comparison of on_drift with a schedule of such losses."""
+    on_drift = changed.course("on_drift")
+    schedule = replace(
+        on_drift,
+        policy="scheduled",
+        losses=losses,
+        retrainings=on_drift.retrainings[:1] * retrainings,
+    )
+    return compare_policies(replace(changed, courses=(on_drift, schedule)))
+
+
+def test_a_past_that_cannot_tell_leaves_it_to_the_schedule(changed):
+    losses = changed.course("on_drift").losses
+    noise = np.random.default_rng(0).normal(scale=losses.std(), size=len(losses))
+    close = losses + noise - noise.mean() + 0.001 * losses.mean()
+    compared = beside_on_drift(changed, close)
+    assert (compared.least, compared.picked) == ("on_drift", "scheduled")
+    behind = compared.figure("scheduled").behind
+    assert behind.low < 0 < behind.value
+    assert "this past cannot tell the two apart" in verdict_of(compared)
+
+
+def test_a_schedule_that_loses_more_or_costs_more_is_not_picked(changed):
+    losses = changed.course("on_drift").losses
+    assert beside_on_drift(changed, 1.2 * losses).picked == "on_drift"
+    dear = beside_on_drift(changed, losses, retrainings=30)
+    assert dear.picked == "on_drift"
+    assert dear.figure("scheduled").behind.low > 0
 
 
 def test_always_is_each_partition_and_never_more_than_once_a_day():
