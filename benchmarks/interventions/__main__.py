@@ -4,7 +4,7 @@
 
 The plant: each scenario and a life without change, under ``never`` and under the declared policy.
 Real tables: the judged stretch, under ``never`` and ``scheduled``, with the light models of a
-rehearsal; a table's data job runs first. Losses are absolute errors, or misses of classes.
+rehearsal; a table's data job runs first. Losses are absolute errors, of classes log losses.
 """
 
 import argparse

@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 
 from benchmarks.monitoring.lives import FloatArray
-from ml_assets.core.correction_evidence import LabelledRows
+from ml_assets.core.correction_evidence import LabelledRows, Loss
 from ml_assets.core.histograms import EPOCH
 from ml_assets.core.intervention import Intervention
 from ml_assets.core.intervention_decision import decide_intervention
@@ -83,7 +83,7 @@ def _of_version(world: World, version: Version, stretch: Window) -> Told:
         return Told(np.empty(0), np.empty(0), ())
     answers = _Answers.of(world, version, rows)
     rule = rule_of(problem, bounds_of(problem, past.known_by(version.cutoff)))
-    after = answers.losses(None, slice(0, rows.stop - rows.start))
+    after = answers.losses(None, slice(0, rows.stop - rows.start), rule.loss)
     before, begun = after.copy(), []
     current: Intervention | None = None
     length = problem.monitoring.window
@@ -98,7 +98,7 @@ def _of_version(world: World, version: Version, stretch: Window) -> Told:
         if current is not None:
             coming = past.between(Window(now, min(now + length, stretch.end)))
             part = slice(coming.start - rows.start, coming.stop - rows.start)
-            after[part] = answers.losses(current, part)
+            after[part] = answers.losses(current, part, rule.loss)
         now += length
     return Told(before, after, tuple(begun))
 
@@ -110,7 +110,6 @@ class _Answers:
     rows: slice
     all: LabelledRows
     is_known: np.ndarray
-    has_chances: bool
 
     @classmethod
     def of(cls, world: World, version: Version, rows: slice) -> "_Answers":
@@ -140,7 +139,6 @@ class _Answers:
                 _said(back) if back.classes == said.classes else None,
             ),
             known,
-            bool(classes),
         )
 
     def known(self, past: Past, now: datetime) -> LabelledRows:
@@ -153,14 +151,11 @@ class _Answers:
         found = self.all.rows(at)
         return LabelledRows(found.times, known_at, found.truth, found.said, found.fallback)
 
-    def losses(self, current: Intervention | None, part: slice) -> FloatArray:
-        """Return the loss of each row of a part: misses of classes, absolute errors of numbers."""
+    def losses(self, current: Intervention | None, part: slice, loss: Loss) -> FloatArray:
+        """Return the loss of each row of a part, NaN where no truth came."""
         rows = self.all.rows(part)
         said = rows.corrected(current.correction if current else None)
-        lost = (
-            said.argmax(axis=1) != rows.truth if self.has_chances else rows.losses(said, "absolute")
-        )
-        return np.where(self.is_known[part], lost, np.nan)
+        return np.where(self.is_known[part], rows.losses(said, loss), np.nan)
 
 
 def _said(found: Predictions) -> FloatArray:
