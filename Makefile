@@ -73,6 +73,7 @@ bench-monitoring: $(READY)
 	$(BIN)/python -m benchmarks.monitoring
 	$(BIN)/python -m benchmarks.drift_operating_characteristics
 	$(BIN)/python -m benchmarks.drift_decisions
+	$(BIN)/python -m benchmarks.interventions
 	$(BIN)/python -m benchmarks.rehearsed_policies
 
 # measure the server beside others (needs wrk)
