@@ -11,7 +11,7 @@ from ml_assets.storage.alert_log import AlertLog
 from ml_assets.storage.alert_sources import LISTED, change_sentence, monitoring_signals
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import newest_window_end
-from ml_assets.storage.ledger import TRAFFIC
+from ml_assets.storage.ledger import TRAFFIC, Entry
 from ml_assets.storage.notifier import Channel, channels_of
 from ml_assets.storage.workspace import Workspace
 
@@ -94,14 +94,23 @@ def actions_since(workspace: Workspace, alert: Alert, since: datetime) -> tuple[
         for one in workspace.decisions.recent(alert.problem)
         if one.episode in keys
     ]
+    entries = workspace.ledger.entries(alert.problem)
+    about_the_world = any(signal.kind != FAILED for signal in alert.signals)
+    in_force = _intervention_in_force(entries) if about_the_world else None
     said += [
         (entry.at, f"{entry.version} {entry.event.replace('_', ' ')}. {entry.reason}")
-        for entry in workspace.ledger.entries(alert.problem)
-        if entry.event in TOLD and entry.at >= since
+        for entry in entries
+        if entry.event in TOLD and (entry.at >= since or entry is in_force)
     ]
     newest = {text: at for at, text in sorted(said)}  # a repeated decision is told once
     ordered = sorted(newest.items(), key=lambda one: one[1])[-SHOWN:]
     return tuple(f"{moment(at)} {text}" for text, at in ordered)
+
+
+def _intervention_in_force(entries: Sequence[Entry]) -> Entry | None:
+    """Return what began the intervention that is in force: the same look may tell of its cause."""
+    about = [one for one in entries if one.event in {"intervened", "intervention_ended"}]
+    return about[-1] if about and about[-1].event == "intervened" else None
 
 
 def failed_key(log: AlertLog, problem: str, job: str, run_id: str) -> str:

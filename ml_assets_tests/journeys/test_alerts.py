@@ -130,6 +130,20 @@ def test_what_was_done_is_told_with_the_end(watched, hook):
     ]
 
 
+def test_an_intervention_that_began_in_the_same_look_is_told_at_once(watched, hook):
+    ledger, now = watched.workspace.ledger, datetime.now(tz=UTC)
+    for event, reason in (("intervened", "one"), ("intervention_ended", "over")):
+        ledger.record("meters", event, "v1", reason=reason, at=now)
+    judge(watched, "retrain")
+    report(watched)
+    assert json.loads(hook.got[-1])["sections"]["Done already"] == ["Nothing."]
+    ledger.record("meters", "intervened", "v1", reason="adds +2 to each prediction", at=now)
+    judge(watched, "retrain", *["quiet"] * 6, "retrain")
+    report(watched)
+    (opened,) = [body for body in map(json.loads, hook.got[1:]) if body["state"] == "open"]
+    assert "v1 intervened. adds +2" in opened["sections"]["Done already"][-1]
+
+
 def perform(runner, *losses, covered=0.9):
     """Keep a loss a day, the last one today, as the performance report keeps them."""
     cohorts = [
