@@ -26,8 +26,22 @@ from ml_assets.core.bootstrap import Blocks
 from ml_assets.core.metrics import loss_value, row_loss
 from ml_assets.core.training import Configuration, fit, plain_labels, predict
 from ml_assets.core.window import Window
+from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.training_sets import TrainingRecipe, read_training_set
 from ml_assets.storage.workspace import Workspace
+
+
+def declared_table(name):
+    """Return a real table's problem."""
+    return declared_problems(importlib.import_module("ml_assets_tests.problems"))[name]
+
+
+def materialised(declared, home, instance):
+    """Return the workspace that keeps a table in a folder; its data job runs where it has not."""
+    name, workspace = declared.problem.name, Workspace(home / declared.problem.name)
+    if not workspace.lake.exists(table_name(declared, "feature_table")):
+        ProblemRunner(declared, workspace, instance).run("data", COURSES[name].data)
+    return workspace
 
 
 def at(text):
@@ -68,7 +82,7 @@ COURSES = {
 
 def run(name):
     course = COURSES[name]
-    declared = declared_problems(importlib.import_module("ml_assets_tests.problems"))[name]
+    declared = declared_table(name)
     problem = declared.problem
     with TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral() as instance:
         runner = ProblemRunner(declared, Workspace(Path(folder)), instance)

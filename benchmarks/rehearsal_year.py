@@ -6,7 +6,6 @@ The year is 2012 of the bike table: 366 partitions, two boosted candidates of wh
 """
 
 import argparse
-import importlib
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,24 +13,18 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import duckdb
 
-from benchmarks.real_tables import COURSES
-from ml_assets.components.execution import ProblemRunner
-from ml_assets.components.loading import declared_problems
+from benchmarks.real_tables import COURSES, declared_table, materialised
 from ml_assets.core.rehearsal.comparison import compare_policies
-from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.rehearsal_record import rehearse_problem
-from ml_assets.storage.workspace import Workspace
 
 NAME = "bike_sharing"
 
 
 def measure(home, jobs):
-    declared = declared_problems(importlib.import_module("ml_assets_tests.problems"))[NAME]
-    workspace, course = Workspace(home / NAME), COURSES[NAME]
+    declared, course = declared_table(NAME), COURSES[NAME]
     with dg.DagsterInstance.ephemeral() as instance, duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        if not workspace.lake.exists(table_name(declared, "feature_table")):
-            ProblemRunner(declared, workspace, instance).run("data", course.data)
+        workspace = materialised(declared, home, instance)
         began = time.perf_counter()
         rehearsal = rehearse_problem(
             connection, workspace, declared, course.judged, seed=0, jobs=jobs

@@ -9,7 +9,6 @@ schedules of ``real_tables`` are replayed: both have to say the same.
 """
 
 import argparse
-import importlib
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,9 +19,7 @@ import dagster as dg
 import duckdb
 import numpy as np
 
-from benchmarks.real_tables import COURSES, at
-from ml_assets.components.execution import ProblemRunner
-from ml_assets.components.loading import declared_problems
+from benchmarks.real_tables import COURSES, at, declared_table, materialised
 from ml_assets.core.bootstrap import Blocks
 from ml_assets.core.metrics import loss_value
 from ml_assets.core.rehearsal.comparison import compare_policies
@@ -35,10 +32,8 @@ from ml_assets.core.rehearsal.version import Version
 from ml_assets.core.training import Configuration
 from ml_assets.core.window import Window, cut, floor
 from ml_assets.storage.declared import DeclaredProblem
-from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.rehearsal import ModelShelf, read_past
 from ml_assets.storage.rehearsal_record import rehearse_problem
-from ml_assets.storage.workspace import Workspace
 
 POLICIES = tuple(name for name in NAMES if name != ALWAYS)  # which nobody can declare
 
@@ -105,12 +100,10 @@ class Halves:
 
 def run(name, home, *, everybody):
     judged = JUDGED[name]
-    declared = declared_problems(importlib.import_module("ml_assets_tests.problems"))[name]
-    workspace = Workspace(home / name)
+    declared = declared_table(name)
     with dg.DagsterInstance.ephemeral() as instance, duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        if not workspace.lake.exists(table_name(declared, "feature_table")):
-            ProblemRunner(declared, workspace, instance).run("data", COURSES[name].data)
+        workspace = materialised(declared, home, instance)
         whole = judged.window
         half = floor(whole.start + (whole.end - whole.start) / 2, declared.problem.partitions.every)
         picked = pick(connection, workspace, declared, Window(whole.start, half))
@@ -139,7 +132,8 @@ def pick(connection, workspace, declared, earlier):
         print(
             f"  {mark} {one.policy:17} loss {one.loss.value:.4f} ({one.loss.low:.4f} to "
             f"{one.loss.high:.4f}), {one.retrainings} retrainings, {one.promotions} promoted, "
-            f"loss and cost {one.total:.4f}",
+            f"loss and cost {one.total:.4f}, more than the least by {one.behind.value:.4f} "
+            f"({one.behind.low:.4f} to {one.behind.high:.4f})",
             flush=True,
         )
     return compared.picked

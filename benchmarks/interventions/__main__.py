@@ -8,7 +8,6 @@ rehearsal; a table's data job runs first. Losses are absolute errors, of classes
 """
 
 import argparse
-import importlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +21,14 @@ from joblib import Parallel, delayed
 from benchmarks.interventions.applied import Begun, RecordedWorld, told
 from benchmarks.monitoring.figures import Rate, over_seeds, table
 from benchmarks.monitoring.lives import CHANGES, DAY, END, ONSET, QUICK, SERVES, Life
-from benchmarks.real_tables import COURSES
-from ml_assets.components.execution import ProblemRunner
-from ml_assets.components.loading import declared_problems
+from benchmarks.real_tables import COURSES, declared_table, materialised
 from ml_assets.core.bootstrap import Blocks
 from ml_assets.core.one_thread import one_thread
 from ml_assets.core.rehearsal.fits import Fidelity, Fits
 from ml_assets.core.rehearsal.live import live_through
 from ml_assets.core.rehearsal.policies import DECLARED, NEVER, SCHEDULED, compared_policies
 from ml_assets.core.window import Window, cut
-from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.rehearsal import read_past
-from ml_assets.storage.workspace import Workspace
 
 QUIET = "quiet"
 POLICIES = (NEVER, DECLARED)
@@ -121,52 +116,41 @@ def _row(name, lives):
 
 
 def real_table(name, home):
-    declared = declared_problems(importlib.import_module("ml_assets_tests.problems"))[name]
-    workspace, course, problem = Workspace(home / name), COURSES[name], declared.problem
-    with dg.DagsterInstance.ephemeral() as instance, duckdb.connect() as connection, one_thread():
+    """Print what interventions come to on a real table."""
+    declared, course = declared_table(name), COURSES[name]
+    with dg.DagsterInstance.ephemeral() as instance, duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        if not workspace.lake.exists(table_name(declared, "feature_table")):
-            ProblemRunner(declared, workspace, instance).run("data", course.data)
-        past = read_past(
-            connection,
-            workspace.lake,
-            declared,
-            Window(problem.partitions.start, course.judged.end),
-        )
-        steps = tuple(cut(course.judged, problem.partitions.every))
-        fits = Fits({}, fidelity=Fidelity.affordable(len(steps)), clock=time.process_time)
-        world = RecordedWorld(problem, past, steps, fits, 0)
+        workspace = materialised(declared, home, instance)
+        everything = Window(declared.problem.partitions.start, course.judged.end)
+        past = read_past(connection, workspace.lake, declared, everything)
+    steps = tuple(cut(course.judged, declared.problem.partitions.every))
+    fits = Fits({}, fidelity=Fidelity.affordable(len(steps)), clock=time.process_time)
+    world = RecordedWorld(declared.problem, past, steps, fits, 0)
+    rows = []
+    with one_thread():
         version = world.trial(steps[0].start, None, None)[0].version
-        rows = []
-        for policy in compared_policies(problem, steps, names=(NEVER, SCHEDULED)):
+        for policy in compared_policies(declared.problem, steps, names=(NEVER, SCHEDULED)):
             world.served.clear()
             live_through(world, policy, version)
             came = told(world, tuple(world.served), steps[-1].end)
-            times = past.times[past.between(course.judged)]
-            known = np.isfinite(came.before)
-            before, after = came.before[known], came.after[known]
-            drawn = Blocks.draw(times[known], seed=0, series=before).means(
-                np.column_stack([before, after])
-            )
-            low, high = np.quantile(drawn[:, 1] / drawn[:, 0], [0.025, 0.975])
-            kinds = [one.kind for one in came.begun]
-            counted = (
-                ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))) or "none"
-            )
-            rows.append(
-                (
-                    policy.name,
-                    f"{before.mean():.4f}",
-                    f"{after.mean():.4f}",
-                    f"{after.mean() / before.mean():.3f} ({low:.3f} to {high:.3f})",
-                    counted,
-                )
-            )
+            rows.append((policy.name, *_cells(came, past.times[past.between(course.judged)])))
     table(
         f"{name}: loss over the whole stretch",
         ["policy", "without", "with", "ratio (95 %)", "begun"],
         rows,
     )
+
+
+def _cells(came, times):
+    known = np.isfinite(came.before)
+    both = np.column_stack([came.before, came.after])[known]
+    drawn = Blocks.draw(times[known], seed=0, series=both[:, 0]).means(both)
+    low, high = np.quantile(drawn[:, 1] / drawn[:, 0], [0.025, 0.975])
+    before, after = both.mean(axis=0)
+    kinds = [one.kind for one in came.begun]
+    counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+    ratio = f"{after / before:.3f} ({low:.3f} to {high:.3f})"
+    return f"{before:.4f}", f"{after:.4f}", ratio, counted or "none"
 
 
 def main():

@@ -10,11 +10,11 @@ from datetime import datetime
 
 import numpy as np
 
-from benchmarks.monitoring.lives import FloatArray
 from ml_assets.core.correction_evidence import LabelledRows, Loss
 from ml_assets.core.histograms import EPOCH
 from ml_assets.core.intervention import Intervention
 from ml_assets.core.intervention_decision import decide_intervention
+from ml_assets.core.metrics import FloatArray
 from ml_assets.core.rehearsal.live import World
 from ml_assets.core.rehearsal.past import Past
 from ml_assets.core.rehearsal.service import Service
@@ -23,8 +23,7 @@ from ml_assets.core.training import Configuration, Predictions, predict
 from ml_assets.core.window import Window
 from ml_assets.storage.adjustments import rule_of
 from ml_assets.storage.assurances import bounds_of
-
-MOST_ROWS = 20_000  # that live operation looks at
+from ml_assets.storage.labelled_rows import MOST_ROWS
 
 
 class RecordedWorld(World):

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from ml_assets.core.conformal import FloatArray
 
 SHARES = (0.1, 0.3, 0.6, 0.9)
-# A stake that is cut only ever says less. Beyond any threshold it would take as long to forget.
+# A capped stake only says less, so what is promised of false alarms holds. Without a cap it would
+# overflow, and what helped long ago would never be forgotten.
 MOST = 1e12
 
 

@@ -80,10 +80,8 @@ def adjust(
         known = None
     version, current = served.release.version, known.intervention if known else None
     until = min(window.end, now)
-    later = None if by_hand else _later_look(workspace, problem.name, version, until)
-    if known is not None and later is not None:
-        reason = f"Truths up to {later:%Y-%m-%d %H:%M} UTC have decided already; these are older."
-        old = InterventionDecision("keep" if current else "none", current, reason, {})
+    old = None if by_hand or known is None else _too_old(workspace, known, until)
+    if old is not None:
         _record(workspace, served, old, current, now, until=until, applied=True)
         return Adjusted(version, old, known, 0, applied=True)
     rows = labelled_rows(connection, workspace.lake, declared, served, window)
@@ -217,17 +215,21 @@ def _paused(workspace: Workspace, problem: Problem, version: str, now: datetime)
     return None
 
 
-def _later_look(
-    workspace: Workspace, problem: str, version: str, until: datetime
-) -> datetime | None:
-    """Return up to when truths were seen by a look that saw later ones; None if there was none."""
+def _too_old(
+    workspace: Workspace, known: Adjustment, until: datetime
+) -> InterventionDecision | None:
+    """Decide to leave everything where truths after these have decided; None if none have."""
     looks = [
         datetime.fromisoformat(one.details["until"])
-        for one in workspace.decisions.recent(problem, KIND)
-        if one.details.get("version") == version and "until" in one.details
+        for one in workspace.decisions.recent(known.problem, KIND)
+        if one.details.get("version") == known.version and "until" in one.details
     ]
     latest = max(looks, default=until)
-    return latest if latest > until else None
+    if latest <= until:
+        return None
+    reason = f"Truths up to {latest:%Y-%m-%d %H:%M} UTC have decided already; these are older."
+    current = known.intervention
+    return InterventionDecision("keep" if current else "none", current, reason, {})
 
 
 def _end_with_its_version(

@@ -123,40 +123,15 @@ def compare_policies(rehearsal: Rehearsal, *, confidence: float = 0.95) -> Polic
         best, oracle = losses[np.arange(len(losses)), means.argmin(axis=1)[place]], "hindsight"
     blocks = Blocks.draw(times, seed=rehearsal.seed, series=losses.mean(axis=1))
     drawn = blocks.means(np.column_stack([losses, best]))
-    metric = rehearsal.problem.primary_metric
-    days = (rehearsal.steps[-1].end - rehearsal.steps[0].start) / DAY
-    usual = float(best.mean())
-    costs = [
-        rehearsal.problem.retraining.cost * len(c.retrainings) / days for c in rehearsal.courses
-    ]
-    totals = losses.mean(axis=0) / usual + costs
-    drawn_totals = drawn[:, :-1] / drawn[:, -1:] + costs
-    least = _least([course.policy for course in rehearsal.courses], totals)
-    figures = []
-    for number, course in enumerate(rehearsal.courses):
-        mean = float(losses[:, number].mean())
-        values = loss_value(metric, drawn[:, number])
-        shares = drawn[:, number] / drawn[:, -1] - 1
-        behind = drawn_totals[:, number] - drawn_totals[:, least]
-        figures.append(
-            PolicyFigures(
-                policy=course.policy,
-                loss=_estimate(blocks, float(loss_value(metric, mean)), values, confidence),
-                regret=_estimate(blocks, mean / usual - 1, shares, confidence),
-                total=float(totals[number]),
-                behind=_estimate(blocks, float(totals[number] - totals[least]), behind, confidence),
-                retrainings=len(course.retrainings),
-                promotions=course.promotions,
-                seconds=course.seconds,
-                detection=_detection(rehearsal, course),
-            )
-        )
+    metric, usual = rehearsal.problem.primary_metric, float(best.mean())
+    figures = _figures(rehearsal, blocks, losses, usual=usual, drawn=drawn, confidence=confidence)
+    least = min(figures, key=lambda one: _order(one.policy, one.total))
     return PolicyComparison(
-        figures=tuple(figures),
+        figures=figures,
         oracle=oracle,
         oracle_loss=float(loss_value(metric, usual)),
-        least=figures[least].policy,
-        picked=_picked(figures, figures[least], rehearsal),
+        least=least.policy,
+        picked=_picked(figures, least, rehearsal),
         series={
             course.policy: loss_value(metric, means[:, number])
             for number, course in enumerate(rehearsal.courses)
@@ -165,10 +140,61 @@ def compare_policies(rehearsal: Rehearsal, *, confidence: float = 0.95) -> Polic
     )
 
 
-def _least(policies: Sequence[str], totals: FloatArray) -> int:
+def _figures(
+    rehearsal: Rehearsal,
+    blocks: Blocks,
+    losses: FloatArray,
+    *,
+    usual: float,
+    drawn: FloatArray,
+    confidence: float,
+) -> tuple[PolicyFigures, ...]:
+    """Return the figures of each policy.
+
+    Args:
+        rehearsal: What was lived through.
+        blocks: What was drawn.
+        losses: By row and policy.
+        usual: Mean loss of the oracle.
+        drawn: Mean losses by resample and policy, the oracle's last.
+        confidence: Of the intervals.
+    """
+    metric, courses = rehearsal.problem.primary_metric, rehearsal.courses
+    days = (rehearsal.steps[-1].end - rehearsal.steps[0].start) / DAY
+    cost = rehearsal.problem.retraining.cost
+    costs = np.array([cost * len(course.retrainings) / days for course in courses])
+    means, ratios = losses.mean(axis=0), drawn[:, :-1] / drawn[:, -1:]
+    totals, drawn_totals = means / usual + costs, ratios + costs
+    least = min(range(len(courses)), key=lambda n: _order(courses[n].policy, totals[n]))
+    return tuple(
+        PolicyFigures(
+            policy=course.policy,
+            loss=_estimate(
+                blocks,
+                float(loss_value(metric, float(means[n]))),
+                loss_value(metric, drawn[:, n]),
+                confidence,
+            ),
+            regret=_estimate(blocks, float(means[n]) / usual - 1, ratios[:, n] - 1, confidence),
+            total=float(totals[n]),
+            behind=_estimate(
+                blocks,
+                float(totals[n] - totals[least]),
+                drawn_totals[:, n] - drawn_totals[:, least],
+                confidence,
+            ),
+            retrainings=len(course.retrainings),
+            promotions=course.promotions,
+            seconds=course.seconds,
+            detection=_detection(rehearsal, course),
+        )
+        for n, course in enumerate(courses)
+    )
+
+
+def _order(policy: str, total: float) -> tuple[bool, float]:
     # Nobody can declare that no gate is asked; the row stays, to show what the gates cost.
-    declarable = [place for place, name in enumerate(policies) if name != ALWAYS]
-    return min(declarable or range(len(policies)), key=lambda place: totals[place])
+    return policy == ALWAYS, total
 
 
 def _picked(figures: Sequence[PolicyFigures], least: PolicyFigures, rehearsal: Rehearsal) -> str:
