@@ -62,9 +62,9 @@ def months_watched() -> float:
     return (END - SERVES) / MONTH
 
 
-def reference_end(episode: Episode, length: timedelta) -> datetime:
+def reference_end(opened: datetime, length: timedelta) -> datetime:
     """Return the end of the rows that surely lie before an episode, as the change report cuts."""
-    return episode.opened - (MEMORY - 1) * length
+    return opened - (MEMORY - 1) * length
 
 
 def windows_after_change(length: timedelta) -> int:

@@ -1,6 +1,6 @@
 """What the system is to reach, and whether it does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,36 +10,30 @@ from benchmarks.monitoring.lives import CHANGES
 from ml_assets.plant import SCENARIOS
 
 SOON = 2  # windows
-AT_ONCE, A_DAY_LATER = range(2)  # of the looks
 WITHIN = 1.10  # of the oracle's loss
 
 
 def goals(seen: Sequence, budget: float) -> None:
     """Print each goal beside what came of all lives with a change.
 
-    A ramp is counted from its full size: at its onset there is nothing to be found yet. A parameter
-    is judged a day after drift was told, when labels of the change have come. What comes of the
-    strictest reading, from the onset and at the moment of the alarm, is printed below.
+    A ramp is counted from its full size: at its onset there is nothing to be found yet.
     """
     lives = [(one, name) for one in seen for name in CHANGES]
-    heads = ["what", "goal", "measured", "reached"]
-    rows = [
-        _soon(lives, "its full size", "after_settled"),
-        _alarms(seen, budget),
-        _named(lives, A_DAY_LATER),
-        _audited(seen),
-    ]
+    rows = [_soon(lives), _alarms(seen, budget), *_named(lives), _audited(seen)]
     if any(one.adapted for one in seen):
         rows += _adapted(seen)
-    table(f"Goals, over {len(seen)} plants and {len(lives)} lives with a change", heads, rows)
-    strict = [_soon(lives, "its onset", "delay"), _named(lives, AT_ONCE)]
-    table("Two of them in their strictest reading", heads, strict)
+    table(
+        f"Goals, over {len(seen)} plants and {len(lives)} lives with a change",
+        ["what", "goal", "measured", "reached"],
+        rows,
+    )
 
 
-def _soon(lives: Sequence, since: str, figure: str) -> tuple:
-    delays = [getattr(one.found[name], figure) for one, name in lives]
+def _soon(lives: Sequence) -> tuple:
+    delays = [one.found[name].after_settled for one, name in lives]
     soon = sum(delay is not None and delay <= SOON for delay in delays)
-    return (f"told within {SOON} windows of {since}", "95 %", *_reached(soon, len(lives), 0.95))
+    what = f"told within {SOON} windows of the full size of the change"
+    return (what, "95 %", *_reached(soon, len(lives), 0.95))
 
 
 def _alarms(seen: Sequence, budget: float) -> tuple:
@@ -48,14 +42,14 @@ def _alarms(seen: Sequence, budget: float) -> tuple:
     return ("false alarms", f"{budget:g} a month", alarms, reached)
 
 
-def _named(lives: Sequence, look: int) -> tuple:
-    after = LOOKS[look]
-    right = sum(
-        bool(one.named[name]) and one.named[name][look].parameter == SCENARIOS[name].parameter
-        for one, name in lives
-    )
-    when = f"{after.days} d after drift was told" if after else "when drift was told"
-    return (f"right parameter named, {when}", "90 %", *_reached(right, len(lives), 0.9))
+def _named(lives: Sequence) -> Iterator[tuple]:
+    for look, after in enumerate(LOOKS[:2]):
+        right = sum(
+            bool(one.named[name]) and one.named[name][look].parameter == SCENARIOS[name].parameter
+            for one, name in lives
+        )
+        when = f"{after.days} d after drift was told" if after else "when drift was told"
+        yield (f"right parameter named, {when}", "90 %", *_reached(right, len(lives), 0.9))
 
 
 def _audited(seen: Sequence) -> tuple:

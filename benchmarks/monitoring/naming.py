@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.monitoring.detection import LOOKS, Found, reference_end
-from benchmarks.monitoring.lives import SERVES, Life
+from benchmarks.monitoring.lives import DAY, END, SERVES, Life
 from ml_assets.core.change.grey_box import GreyBox
 from ml_assets.core.change.naming import Question, name_change
+from ml_assets.core.change.report import ChangeReport
 from ml_assets.core.change.rows import ComparedRows
 from ml_assets.core.rehearsal.version import Version
 from ml_assets.core.training import predict
 from ml_assets.core.window import Window
+
+SETTLED_IN = 5  # days of production before the first look at a life without change
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,39 @@ def named(life: Life, version: Version, told: Found) -> list[Named]:
     return [_look(life, version, told, after) for after in LOOKS]
 
 
+def falsely_named(life: Life, version: Version) -> tuple[int, int]:
+    """Return how often a life without change is said to have a parameter that moved, of its looks.
+
+    Every day the last window of the drift rule is compared with all before, as at an alarm.
+    """
+    length = version.reference.window
+    moments = [SERVES + day * DAY for day in range(SETTLED_IN, (END - SERVES) // DAY)]
+    reports = [_report(life, version, now - length, now) for now in moments]
+    return sum(one.parameter is not None for one in reports), len(reports)
+
+
 def _look(life: Life, version: Version, told: Found, after: timedelta) -> Named:
-    now = told.told + after
-    episode = told.episode
-    cut = reference_end(episode, version.reference.window)
-    before, since = Window(SERVES, max(cut, SERVES)), Window(max(cut, SERVES), now)
-    report = name_change(
-        _compared(life, version, before, now),
-        _compared(life, version, since, now),
+    now, opened = told.told + after, told.episode.opened
+    drifted = tuple(c for c in told.episode.columns if c in life.past.numeric)
+    report = _report(life, version, opened, now, drifted=drifted)
+    shift = report.parameter
+    before = Window(SERVES, max(reference_end(opened, version.reference.window), SERVES))
+    true = _true_change(life, shift.name, before, Window(opened, now)) if shift else float("nan")
+    bounds = (shift.change, shift.low, shift.high) if shift else (float("nan"),) * 3
+    return Named(after, report.kind, shift.name if shift else None, *bounds, true)
+
+
+def _report(
+    life: Life, version: Version, opened: datetime, now: datetime, *, drifted: tuple[str, ...] = ()
+) -> ChangeReport:
+    cut = max(reference_end(opened, version.reference.window), SERVES)
+    return name_change(
+        _compared(life, version, Window(SERVES, cut), now),
+        _compared(life, version, Window(cut, now), now),
         Question(
-            since=episode.opened,
+            since=opened,
             until=now,
-            drifted=tuple(c for c in episode.columns if c in life.past.numeric),
+            drifted=drifted,
             signed=True,
             loss=lambda truth, answers: np.abs(np.asarray(answers) - np.asarray(truth)),
             ask=lambda frame: predict(version.model, frame, life.world.problem.task).values,
@@ -67,11 +91,6 @@ def _look(life: Life, version: Version, told: Found, after: timedelta) -> Named:
             seed=life.seed,
         ),
     )
-    shift = report.parameter
-    since = Window(episode.opened, now)
-    true = float("nan") if shift is None else _true_change(life, shift.name, before, since)
-    bounds = (shift.change, shift.low, shift.high) if shift else (float("nan"),) * 3
-    return Named(after, report.kind, shift.name if shift else None, *bounds, true)
 
 
 def _compared(life: Life, version: Version, window: Window, now: datetime) -> ComparedRows:

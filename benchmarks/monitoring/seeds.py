@@ -10,7 +10,7 @@ from benchmarks.monitoring.adaptation import Adapted, adapted
 from benchmarks.monitoring.auditing import Audit, audits
 from benchmarks.monitoring.detection import Found, false_episodes, found
 from benchmarks.monitoring.lives import CHANGES, Life
-from benchmarks.monitoring.naming import Named, named
+from benchmarks.monitoring.naming import Named, falsely_named, named
 
 QUIET = "quiet"
 
@@ -24,6 +24,7 @@ class Lived:
     windows: int
     found: dict[str, Found]
     named: dict[str, list[Named]]
+    falsely_named: tuple[int, int]
     audits: dict[str, list[Audit]]
     adapted: dict[str, dict[str, Adapted]]
 
@@ -34,7 +35,9 @@ def lived(seed: int, *, adapts: bool) -> Lived:
     quiet = Life.of(QUIET, seed)
     version = quiet.first_champion()
     episodes, windows = false_episodes(quiet, version)
-    seen = Lived(seed, episodes, windows, {}, {}, {QUIET: audits(quiet, version)}, {})
+    audited = {QUIET: audits(quiet, version)}
+    false_names = falsely_named(quiet, version)
+    seen = Lived(seed, episodes, windows, {}, {}, false_names, audited, {})
     for scenario in CHANGES:
         life = Life.of(scenario, seed)
         seen.found[scenario] = found(life, version)

@@ -3,7 +3,9 @@
 Each entity is its own control: the difference after less before frees it of what the model gets
 wrong in both. The mean difference is judged by the larger of two errors, that of the fits and that
 of the entities' own spread, by Student's t with one degree of freedom less than entities. Over the
-constants Holm's procedure (1979) bounds the chance that any is named wrongly.
+constants Holm's procedure (1979) bounds the chance that any is named wrongly. Where that names
+none, a single cause that explains all is looked for (one_cause.py); of few entities too little is
+known of how the errors hang together.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ import pandas as pd
 
 from ml_assets.core.change.grey_box import Floats, GreyBox, Parameter
 from ml_assets.core.change.identification import Estimates, identify
+from ml_assets.core.change.one_cause import SMALLEST, one_cause
 
 ERROR_RATE = 0.01
 CONFIDENCE = 0.95
@@ -35,6 +38,7 @@ class ParameterShift:
         p_value: Chance of a difference this large without a change, corrected over the constants.
         entities: How many entities were compared.
         moved: Whether it moved by the error rate asked for.
+        alone: Whether that holds only if no other constant moved.
     """
 
     name: str
@@ -46,6 +50,7 @@ class ParameterShift:
     p_value: float
     entities: int
     moved: bool
+    alone: bool = False
 
     @property
     def change(self) -> float:
@@ -82,29 +87,43 @@ def compare(
     """Compare estimates of the same entities."""
     from scipy.stats import t  # noqa: PLC0415  readers can spare it
 
-    count = len(before.entities)
     difference = after.values - before.values
     mean = difference.mean(axis=0)
-    error, freedom = _error(before, after, difference)
-    p_values = 2 * t.sf(np.abs(mean) / np.maximum(error, 1e-300), freedom)
-    corrected = holm(p_values)
-    reach = t.ppf((1 + CONFIDENCE) / 2, freedom) * error
-    found = [
-        ParameterShift(
-            parameter.name,
-            parameter.unit,
-            float(before.values[:, at].mean()),
-            float(after.values[:, at].mean()),
-            float(mean[at] - reach[at]),
-            float(mean[at] + reach[at]),
-            float(corrected[at]),
-            count,
-            bool(corrected[at] < ERROR_RATE),
+    covariance, freedom = _covariance(before, after, difference)
+    errors = np.sqrt(np.diag(covariance))
+    far = np.abs(mean) / np.maximum(errors, SMALLEST)
+    corrected = holm(2 * t.sf(far, freedom))
+    reach = t.ppf((1 + CONFIDENCE) / 2, freedom)
+    starts = before.values.mean(axis=0)
+
+    def shift(
+        at: int, change: float, error: float, p_value: float, *, alone: bool = False
+    ) -> ParameterShift:
+        return ParameterShift(
+            parameters[at].name,
+            parameters[at].unit,
+            before=float(starts[at]),
+            after=float(starts[at] + change),
+            low=float(change - reach * error),
+            high=float(change + reach * error),
+            p_value=float(p_value),
+            entities=len(before.entities),
+            moved=bool(p_value < ERROR_RATE),
+            alone=alone,
         )
-        for at, parameter in enumerate(parameters)
+
+    found = [
+        shift(at, mean[at], errors[at], corrected[at]) for at in np.argsort(-far, kind="stable")
     ]
-    far = np.abs(mean) / np.maximum(error, 1e-300)
-    return tuple(found[at] for at in np.argsort(-far, kind="stable"))
+    if any(one.moved for one in found) or len(before.entities) < MANY_ENTITIES:
+        return tuple(found)
+    likeliest = one_cause(mean, covariance, freedom=freedom)
+    if likeliest is None:
+        return tuple(found)
+    cause = shift(likeliest.at, likeliest.change, likeliest.error, likeliest.p_value, alone=True)
+    if not cause.moved:
+        return tuple(found)
+    return (cause, *(one for one in found if one.name != cause.name))
 
 
 def holm(p_values: Floats) -> Floats:
@@ -121,12 +140,14 @@ def holm(p_values: Floats) -> Floats:
     return corrected
 
 
-def _error(before: Estimates, after: Estimates, difference: Floats) -> tuple[Floats, int]:
-    """Return the standard error of the mean difference, and its degrees of freedom."""
+def _covariance(before: Estimates, after: Estimates, difference: Floats) -> tuple[Floats, int]:
+    """Return the covariance of the mean difference, and its degrees of freedom.
+
+    Where entities spread further than their fits say, the variances are those of the spread.
+    """
     count = len(difference)
-    variances = np.diagonal(before.covariance + after.covariance, axis1=1, axis2=2)
-    of_fits = np.sqrt(variances.sum(axis=0)) / count
+    of_fits = (before.covariance + after.covariance).mean(axis=0) / count
     if count < MANY_ENTITIES:
         return of_fits, FREEDOM_OF_FITS * count
-    of_entities = difference.std(axis=0, ddof=1) / np.sqrt(count)
-    return np.maximum(of_fits, of_entities), count - 1
+    further = difference.var(axis=0, ddof=1) / count - np.diag(of_fits)
+    return of_fits + np.diag(np.maximum(further, 0.0)), count - 1

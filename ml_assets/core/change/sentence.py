@@ -57,7 +57,8 @@ def _moved(one: ParameterShift) -> str:
     entities = "one entity" if one.entities == 1 else f"{one.entities} entities"
     return (
         f"{one.name} {way} from {one.before:.4g} to {one.after:.4g}{unit} "
-        f"({one.change:+.3g}, 95 % interval {one.low:+.3g} to {one.high:+.3g}; {entities})."
+        f"({one.change:+.3g}, 95 % interval {one.low:+.3g} to {one.high:+.3g}; {entities}"
+        f"{', if nothing else moved' if one.alone else ''})."
     )
 
 

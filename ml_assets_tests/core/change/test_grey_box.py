@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from ml_assets.core.change.grey_box import Parameter
-from ml_assets.core.change.identification import Estimates, identify
-from ml_assets.core.change.parameters import compare, holm, shifts
+from ml_assets.core.change.identification import MIN_ROWS_AN_ENTITY, Estimates, identify
+from ml_assets.core.change.parameters import FREEDOM_OF_FITS, compare, holm, shifts
 from ml_assets_tests.core.change.cases import ENTITIES, START
 
 
@@ -69,6 +70,28 @@ def test_nothing_moved_is_seldom_named():
         found = shifts(Line(), readings(seed=seed), readings(seed=seed + 1000))
         named += any(one.moved for one in found)
     assert named <= 4
+
+
+@pytest.mark.parametrize("entities", [("a",), ("a", "b", "c")])
+def test_errors_of_the_fewest_rows_are_not_too_small(entities):
+    frame, entity = readings(rows=MIN_ROWS_AN_ENTITY - 1, entities=entities)
+    assert identify(Line(), frame, entity).entities == ()
+    held = []
+    for seed in range(200):
+        found = identify(Line(), *readings(rows=MIN_ROWS_AN_ENTITY, seed=seed, entities=entities))
+        error = np.sqrt(np.diagonal(found.covariance, axis1=1, axis2=2))
+        reach = stats.t.ppf(0.975, FREEDOM_OF_FITS)
+        held.append(np.abs(found.values - [2.0, 3.0]) < reach * error)
+    assert np.mean(held) > 0.91
+
+
+def test_an_entity_whose_rows_all_come_at_once_has_an_error():
+    frame, entity = readings()
+    late = entity == "c"
+    frame.loc[late, "event_time"] = frame["event_time"].max()
+    found = identify(Line(), frame, entity)
+    error = np.sqrt(np.diagonal(found.covariance, axis1=1, axis2=2))
+    assert error[2] == pytest.approx(error[0], rel=1.0)
 
 
 def test_many_entities_are_judged_by_their_own_spread():
