@@ -74,5 +74,10 @@ def _show(workspace: Workspace, problem: str, console: Console) -> None:
     for one in workspace.decisions.recent(problem, KIND, limit=SHOWN):
         table.add_row(f"{one.at:%Y-%m-%d %H:%M}", one.outcome, one.reason)
     console.print(table)
-    option = "--end" if in_force else "--begin"
-    console.print(f"Next: ml-assets intervene {problem} {option}")
+    command = f"ml-assets intervene {problem} {'--end' if in_force else '--begin'}"
+    if in_force:
+        console.print(f"Undo: {command}")
+    elif declared_problem(problem).problem.serving.interventions.mode == "apply":
+        console.print(f"One begins by itself once it is shown to help. To look now: {command}")
+    else:
+        console.print(f"Next: {command}")
