@@ -50,9 +50,9 @@ check: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg check yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg check defs
 
-# open the graph in a browser (http://localhost:3000)
+# open the graph in a browser (http://localhost:3001)
 dev: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --port 3001
 
 # measure what the documents claim
 bench: $(READY)

@@ -28,9 +28,7 @@ Problem = Annotated[str, typer.Argument(help="Name of the problem.")]
 
 def materialize(
     problem: Problem,
-    job: Annotated[str, typer.Option(help="data, training, pipeline, scoring, monitoring")] = (
-        "pipeline"
-    ),
+    job: Annotated[str, typer.Option(help=", ".join(JOBS))] = ("pipeline"),
     start: Annotated[datetime | None, typer.Option(help="First partition; default: all.")] = None,
     end: Annotated[datetime | None, typer.Option(help="Where the last partition ends.")] = None,
 ) -> None:

@@ -12,7 +12,8 @@ from ml_assets.cli.project import enter_project, open_workspace
 from ml_assets.cli.running import Problem
 from ml_assets.components.loading import declared_problem
 from ml_assets.core.errors import DataError
-from ml_assets.storage.drift_reports import TABLE
+from ml_assets.storage.change_reports import TABLE as CHANGES
+from ml_assets.storage.drift_reports import TABLE as VERDICTS
 
 
 def sql(
@@ -27,7 +28,7 @@ def sql(
     references = declared_problem(problem).problem.references
     lake, console = open_workspace().lake, Console()
     assets = {asset for job, _ in JOBS.values() for asset in job}
-    known = {*assets, TABLE, *(f"reference_{name}" for name in references)}
+    known = {*assets, VERDICTS, CHANGES, *(f"reference_{name}" for name in references)}
     names = lake.tables(problem, known=known)
     if not names:
         message = f"{problem!r} has no table yet. Run: ml-assets materialize {problem}"

@@ -73,8 +73,8 @@ class ServedBento:
         """Start the process and return when it is ready; one that runs already is left alone.
 
         Raises:
-            ServingError: If others could reach it and nobody has a key, or if it does
-                not become ready; it is ended then.
+            ServingError: If others could reach it and nobody has a key, if its port is taken, or
+                if it does not become ready; it is ended then.
         """
         if self.running:
             return self
@@ -82,7 +82,10 @@ class ServedBento:
         if not bento_folder(self.tag, home=self.home).is_dir():
             message = f"There is no Bento {self.tag!r} in {self.home}. Build it first."
             raise ServingError(message)
-        self.port = self.port or _free_port(self.host)
+        if self.port:
+            _refuse_a_taken_port(self.host, self.port)
+        else:
+            self.port = _free_port(self.host)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         self._process = self._launch()
@@ -238,6 +241,19 @@ def serve(
         tag, home, log, spool, deployment=deployment, keys=keys, host=host, port=port
     )
     return served.start()
+
+
+def _refuse_a_taken_port(host: str, port: int) -> None:
+    """Refuse a port on which another server would answer in this one's place."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        message = (
+            f"Nothing can listen on {host}:{port}: {error.strerror or error}. If another server "
+            "has the port, end it or choose another one: ml-assets serve PROBLEM --port NUMBER."
+        )
+        raise ServingError(message) from error
 
 
 def _free_port(host: str) -> int:

@@ -1,5 +1,6 @@
 """The Bento as users meet it: a process of its own, asked over HTTP."""
 
+import socket
 import threading
 import time
 from collections import Counter
@@ -51,6 +52,14 @@ def test_a_bento_holds_the_release_and_the_core_alone(bento, home):
     source = bento_folder(bento, home=home) / "src"
     assert sorted(path.name for path in (source / "ml_assets").iterdir()) == ["__init__.py", "core"]
     assert (source / "release" / "manifest.json").is_file()
+
+
+def test_a_port_that_another_server_has_is_refused(bento, home, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ServingError, match=f"127.0.0.1:{port}.*--port"):
+            serve(bento, home=home, log=tmp_path / "log", spool=tmp_path / "spool", port=port)
+    assert not (tmp_path / "log").exists()
 
 
 def test_the_same_content_is_packed_once(bento, home, release_folder):
