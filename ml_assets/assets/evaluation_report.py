@@ -29,9 +29,10 @@ from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.fitted_models import FittedModels, recipe_at, training_set_at
 from ml_assets.storage.retrainings import change_before
 from ml_assets.storage.stage_outputs import as_json
-from ml_assets.storage.versions import champion_version, code_version, model_of
+from ml_assets.storage.versions import StoredVersion, champion_version, code_version, model_of
 from ml_assets.storage.workspace import Workspace
 
+JUDGED_BESIDE = "judged_beside.json"
 STAGES = ("candidate_models", "baseline_models")
 
 
@@ -44,6 +45,7 @@ class Judged:
         decision: What follows from the gates.
         version: The version that was weighed.
         rows: The training set.
+        champion: The version that served then; None if nothing did.
         warnings: What a reader should know.
     """
 
@@ -51,6 +53,7 @@ class Judged:
     decision: Decision
     version: ModelVersion
     rows: TrainingSet
+    champion: str | None
     warnings: tuple[str, ...]
 
 
@@ -119,7 +122,8 @@ def judge(
     for stage in STAGES:
         fitted = FittedModels.of_stage(workspace, problem.name, cutoff, stage)
         configurations.update(fitted.configurations)
-    champion, warnings = _champion(workspace, problem.name, rows)
+    serving = champion_version(workspace, problem.name)
+    champion, warnings = _champion(workspace, serving, rows)
     evaluation = evaluate(
         problem,
         rows,
@@ -139,7 +143,8 @@ def judge(
         seed=problem.seed,
         rows=len(rows.frame),
     )
-    return Judged(evaluation, decision, version, rows, warnings)
+    name = serving.name if serving else None
+    return Judged(evaluation, decision, version, rows, name, warnings)
 
 
 def stored(judged: Judged) -> dict[str, bytes]:
@@ -150,15 +155,15 @@ def stored(judged: Judged) -> dict[str, bytes]:
         "evaluation.json": as_json(judged.evaluation.to_json()),
         "rows.parquet": table.getvalue(),
         "decision.json": as_json(judged.decision.to_json()),
+        JUDGED_BESIDE: as_json({"champion": judged.champion}),
         "version.json": as_json(judged.version.to_json()),
     }
 
 
 def _champion(
-    workspace: Workspace, problem: str, rows: TrainingSet
+    workspace: Workspace, current: StoredVersion | None, rows: TrainingSet
 ) -> tuple[Champion | None, tuple[str, ...]]:
     """Return the champion as a model to compare with, or why it cannot be compared."""
-    current = champion_version(workspace, problem)
     if current is None:
         return None, ()
     model = model_of(workspace, current)

@@ -16,6 +16,7 @@ from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.experiments import Look, act, look
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.placement import MICROSECOND
+from ml_assets.storage.serving_state import announce_again
 from ml_assets.storage.workspace import Workspace
 
 TABLE = "experiment_report"
@@ -67,6 +68,7 @@ def experiment_report(declared: DeclaredProblem) -> dg.AssetsDefinition:
         workspace: dg.ResourceParam[Workspace],
         duckdb: Engine,
     ) -> dg.MaterializeResult:
+        announce_again(workspace, problem.name)
         with duckdb.get_connection() as connection:
             seen = look(connection, workspace, declared, until=window_of(context).end)
         if seen is None:

@@ -138,6 +138,18 @@ def announce(workspace: Workspace, problem: str) -> Deployment:
     return deployment
 
 
+def announce_again(workspace: Workspace, problem: str) -> None:
+    """Tell running servers what the ledger says if they were told less.
+
+    A move is in the ledger first: whoever is killed, or finds the disk full, between that and the
+    announcement leaves servers that follow an older one.
+    """
+    state = serving_at(workspace.ledger.entries(problem))
+    told = workspace.deployment(problem).read()
+    if state is not None and (told is None or told.revision < state.revision):
+        announce(workspace, problem)
+
+
 def _beside(workspace: Workspace, traffic: Traffic | None) -> dict[str, Any]:
     if traffic is None:
         return {}

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from bentos.predictor.log import Logged, PredictionLog, log_lines
-from ml_assets.assets.deployment import bring_in
+from ml_assets.assets.deployment import Packed, bring_in
 from ml_assets.components.execution import ProblemRunner
 from ml_assets.core.answering import Answers
 from ml_assets.core.feature_values import FeatureValues
@@ -28,7 +28,7 @@ from ml_assets.core.routing import routing_key, variant_for
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.serving_state import serving_at
-from ml_assets.storage.traffic import Part, start_traffic
+from ml_assets.storage.traffic import Part, end_traffic, start_traffic
 from ml_assets.storage.versions import deploy
 from ml_assets.storage.workspace import Workspace
 from ml_assets_tests.journeys.test_files import CONTRACT, FEATURES
@@ -80,10 +80,8 @@ class Town:
         return self.workspace.ledger.entries("meters")[-1]
 
     def bring_in(self):
-        built = {"version": self.challenger, "tag": "meters:2"}
-        return bring_in(
-            self.workspace, self.runner.declared, built, cutoff=START, reason="the gates"
-        )
+        packed = Packed(self.challenger, "meters:2", START, self.champion)
+        return bring_in(self.workspace, self.runner.declared, packed, reason="the gates")
 
     def answer(self, day, errors, harm=None):
         """Log a day of requests, one an hour for all meters; ``errors`` by version."""
@@ -347,6 +345,38 @@ def test_without_declared_traffic_a_version_serves_at_once(town):
     assert town.events == ["promoted"]
     assert town.deployment.champion_version == town.challenger
     assert town.report(0)["experiment"] == "none runs"
+
+
+def test_a_version_that_was_judged_beside_another_champion_is_not_brought_in(town):
+    town = town()
+    newcomer = replace(town, challenger=package(town.workspace, "meters", 3))
+    assert newcomer.bring_in() == "the gates"
+    assert f"judged beside {town.champion}, and {newcomer.challenger} serves" in town.bring_in()
+    assert town.deployment.champion_version == newcomer.challenger
+    # As when a run of last week is executed again.
+    again = replace(town, challenger=town.champion, champion=newcomer.challenger)
+    assert "has served before" in again.bring_in()
+    assert town.events == ["promoted"]
+
+
+def test_servers_are_told_later_what_a_killed_process_could_not_tell(town, monkeypatch):
+    town = town(promotion="canary", steps=STEPS)
+    town.bring_in()
+    town.answer(0, errors(town, 0.4), Harm(failing=0.3))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr("ml_assets.storage.traffic.announce", killed)
+        with pytest.raises(KeyboardInterrupt):
+            end_traffic(
+                town.workspace, "meters", outcome="rolled_back", reason="", now=datetime.now(UTC)
+            )
+    assert town.events[-1] == "traffic_ended"
+    assert town.deployment.mode == "canary"
+    assert town.report(0)["experiment"] == "none runs"
+    assert town.deployment.mode == "champion"
 
 
 def test_a_row_that_the_challenger_failed_speaks_for_neither_version(town):
