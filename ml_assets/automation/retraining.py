@@ -24,9 +24,12 @@ from ml_assets.storage.retrainings import (
     learnable_rows,
     past_trainings,
     record_decision,
+    unstarted,
 )
 from ml_assets.storage.workspace import Workspace
 
+RUN_KEY = "dagster/run_key"
+LOST_AFTER = timedelta(minutes=5)  # Dagster may just be starting it
 LONGEST_PAUSE = timedelta(days=400)
 
 
@@ -43,6 +46,9 @@ def retraining_schedule(declared: DeclaredProblem) -> dg.ScheduleDefinition:
     def _retraining_schedule(
         context: dg.ScheduleEvaluationContext, workspace: dg.ResourceParam[Workspace]
     ) -> dg.RunRequest | dg.SkipReason:
+        lost = lost_request(context.instance, workspace, declared)
+        if lost is not None:
+            return lost
         newest = closed_partitions(declared, last=1)
         if newest is None:
             return dg.SkipReason("No partition is over yet.")
@@ -72,6 +78,9 @@ def drift_sensor(declared: DeclaredProblem) -> dg.SensorDefinition:
     def _drift_sensor(
         context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
     ) -> dg.SensorResult | dg.SkipReason:
+        lost = lost_request(context.instance, workspace, declared)
+        if lost is not None:
+            return dg.SensorResult(run_requests=[lost], cursor=context.cursor)
         now = newest_window_end(workspace, declared)
         seen = json.loads(context.cursor or "{}").get("now")
         if now is None or now.isoformat() == seen:
@@ -86,6 +95,24 @@ def drift_sensor(declared: DeclaredProblem) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=[request], cursor=cursor)
 
     return _drift_sensor
+
+
+def lost_request(
+    instance: dg.DagsterInstance, workspace: Workspace, declared: DeclaredProblem
+) -> dg.RunRequest | None:
+    """Return the request for the newest retraining if nothing became of it; None if all is well.
+
+    The decision is a row before Dagster hears of it. Where the answer was lost, as when a process
+    was killed, it would count for cool-down and budget and never train.
+    """
+    decided = unstarted(workspace, declared.problem.name)
+    if decided is None or datetime.now(tz=UTC) - decided.at < LOST_AFTER:
+        return None
+    asked = dg.RunsFilter(tags={RUN_KEY: decided.run_key})
+    if instance.get_runs_count(asked):
+        return None
+    window = partition_before(declared, decided.cutoff)
+    return range_request(declared, "training", window, run_key=decided.run_key)
 
 
 def decide_now(

@@ -1,7 +1,7 @@
 """What was decided about retraining, and what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,6 +60,37 @@ def record_decision(
         details=details,
         at=datetime.now(tz=UTC),
     )
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A retraining that was decided on.
+
+    Attributes:
+        run_key: Names its run.
+        cutoff: Of its training set.
+        at: When it was decided.
+    """
+
+    run_key: str
+    cutoff: datetime
+    at: datetime
+
+
+def unstarted(workspace: Workspace, problem: str) -> Decided | None:
+    """Return the newest retraining that was decided on, if no version came of it or after it."""
+    for one in workspace.decisions.recent(problem, KIND, outcome="retrain", limit=1):
+        run_key, cutoff = one.details.get("run_key"), one.details.get("cutoff")
+        if run_key is None or cutoff is None:
+            return None
+        decided = Decided(run_key, datetime.fromisoformat(cutoff), one.at)
+        made = (
+            datetime.fromisoformat(entry.details["cutoff"])
+            for entry in workspace.ledger.entries(problem)
+            if entry.event == "trained" and "cutoff" in entry.details
+        )
+        return None if any(cutoff >= decided.cutoff for cutoff in made) else decided
+    return None
 
 
 def change_before(workspace: Workspace, problem: str, cutoff: datetime) -> datetime | None:

@@ -98,6 +98,24 @@ def test_drift_retrains_once_and_a_data_fault_never(runner, severity, asked):
     assert len(workspace.decisions.recent("meters", KIND)) == 2
 
 
+def test_a_retraining_that_dagster_never_heard_of_is_asked_for_again(runner, monkeypatch):
+    workspace, now = runner.workspace, datetime(2024, 1, 3, tzinfo=UTC)
+    workspace.ledger.record("meters", "trained", "v1", reason="test", at=now)
+    workspace.ledger.record("meters", "promoted", "v1", reason="test", at=now)
+    rows = [verdict(3, "quiet"), verdict(4, "drift", "retrain", ["residual"])]
+    workspace.lake.replace("meters/drift_verdicts", pa.Table.from_pylist(rows, schema=SCHEMA))
+    (asked,) = tick(runner, "drift_sensor").run_requests
+    assert tick(runner, "drift_sensor").run_requests == []  # it may be starting
+    monkeypatch.setattr("ml_assets.automation.retraining.LOST_AFTER", timedelta(0))
+    (again,) = tick(runner, "drift_sensor").run_requests
+    assert (again.run_key, again.tags) == (asked.run_key, asked.tags)
+    job = runner.definitions.resolve_job_def("meters_training")
+    runner.instance.create_run_for_job(
+        job, tags={"dagster/run_key": asked.run_key}, asset_selection=None
+    )
+    assert tick(runner, "drift_sensor").run_requests == []
+
+
 def test_a_fault_that_is_accepted_is_no_fault_from_then_on(runner):
     workspace, now = runner.workspace, datetime(2024, 1, 3, tzinfo=UTC)
     with pytest.raises(LedgerError, match="none to accept"):
