@@ -13,7 +13,8 @@ from ml_assets.cli.versions import Problem, Reason, opened
 from ml_assets.components.loading import declared_problem
 from ml_assets.core.corrections import told
 from ml_assets.core.errors import LedgerError
-from ml_assets.storage.adjustments import KIND, adjust, end_intervention
+from ml_assets.storage.adjustment_record import KIND
+from ml_assets.storage.adjustments import adjust, end_intervention
 from ml_assets.storage.workspace import Workspace
 
 SHOWN = 10

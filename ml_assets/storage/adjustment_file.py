@@ -1,5 +1,7 @@
 """Where a problem's adjustment is told to its servers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,12 @@ class AdjustmentFile:
     def path(self) -> Path:
         """The file itself."""
         return self.folder / ADJUSTMENT_FILE
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no other process of this machine decide about the adjustment meanwhile."""
+        with alone(self.folder / "adjusting"):
+            yield
 
     def read(self) -> Adjustment | None:
         """Return the adjustment; None if there is none, or none that can be believed."""

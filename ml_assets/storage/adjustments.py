@@ -3,14 +3,13 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import duckdb
 
 from ml_assets.core.adjustment import Adjustment, Quantiles
 from ml_assets.core.assurer import Assurer
 from ml_assets.core.correction_evidence import LabelledRows, Loss, quantiles_now
-from ml_assets.core.corrections import Bounds, told
+from ml_assets.core.corrections import Bounds
 from ml_assets.core.errors import LedgerError
 from ml_assets.core.intervention import Intervention
 from ml_assets.core.intervention_decision import (
@@ -21,13 +20,18 @@ from ml_assets.core.intervention_decision import (
 from ml_assets.core.problem import Problem
 from ml_assets.core.release import ASSURANCE_FILE, FALLBACK_FILE, RELEASE_FILE, Release
 from ml_assets.core.window import Window
+from ml_assets.storage.adjustment_record import (
+    BY_HAND,
+    KIND,
+    catch_up,
+    enter,
+    record_end_with_version,
+    record_look,
+)
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.labelled_rows import ServedModel, labelled_rows
 from ml_assets.storage.versions import champion_version
 from ml_assets.storage.workspace import Workspace
-
-KIND = "intervention"
-BY_HAND = "ended_by_hand"
 
 
 @dataclass(frozen=True)
@@ -69,20 +73,36 @@ def adjust(
         now: The moment of the decision.
         by_hand: Whether a person asks: what is only proposed is done then, and a pause is over.
     """
+    # A person may end what is in force while labels are read.
+    with workspace.adjustment(declared.problem.name).held():
+        return _adjust(connection, workspace, declared, window, now=now, by_hand=by_hand)
+
+
+def _adjust(
+    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
+    declared: DeclaredProblem,
+    window: Window,
+    *,
+    now: datetime,
+    by_hand: bool,
+) -> Adjusted:
     problem = declared.problem
     served = served_model(workspace, problem.name)
     place = workspace.adjustment(problem.name)
     known = place.read()
+    if known is not None:
+        catch_up(workspace, known, now)
     if served is None:
         return Adjusted(None, None, None, 0, applied=False)
     if known is not None and known.release != served.digest:
-        _end_with_its_version(workspace, known, served.release.version, now)
+        record_end_with_version(workspace, known, served.release.version, now)
         known = None
     version, current = served.release.version, known.intervention if known else None
     until = min(window.end, now)
     old = None if by_hand or known is None else _too_old(workspace, known, until)
     if old is not None:
-        _record(workspace, served, old, current, now, until=until, applied=True)
+        record_look(workspace, served, old, current, now, until=until, applied=True)
         return Adjusted(version, old, known, 0, applied=True)
     rows = labelled_rows(connection, workspace.lake, declared, served, window)
     decision = decide_intervention(
@@ -98,7 +118,7 @@ def adjust(
     adjustment = _adjustment(problem, served, rows, in_force, now)
     if known is None or _differs(known, adjustment):
         adjustment = place.write(adjustment)
-    _record(workspace, served, decision, current, now, until=until, applied=applied)
+    record_look(workspace, served, decision, current, now, until=until, applied=applied)
     return Adjusted(version, decision, adjustment, len(rows), applied=applied)
 
 
@@ -111,12 +131,13 @@ def end_intervention(
         LedgerError: If nothing is in force.
     """
     place = workspace.adjustment(problem)
-    known = place.read()
-    if known is None or known.intervention is None:
-        message = f"No intervention is in force for {problem!r}."
-        raise LedgerError(message)
-    place.write(known.without_intervention())
-    _ledger(workspace, known, "intervention_ended", reason, now)
+    with place.held():
+        known = place.read()
+        if known is None or known.intervention is None:
+            message = f"No intervention is in force for {problem!r}."
+            raise LedgerError(message)
+        place.write(known.without_intervention())
+        enter(workspace, known, "intervention_ended", reason, now)
     workspace.decisions.record(
         problem,
         KIND,
@@ -230,59 +251,3 @@ def _too_old(
     reason = f"Truths up to {latest:%Y-%m-%d %H:%M} UTC have decided already; these are older."
     current = known.intervention
     return InterventionDecision("keep" if current else "none", current, reason, {})
-
-
-def _end_with_its_version(
-    workspace: Workspace, known: Adjustment, version: str, now: datetime
-) -> None:
-    """Record that an intervention ended because another version serves."""
-    if known.intervention is None:
-        return
-    reason = f"{known.intervention.id} ended with its version: {version} serves now."
-    _ledger(workspace, known, "intervention_ended", reason, now)
-    details = {"version": known.version, "id": known.intervention.id}
-    workspace.decisions.record(known.problem, KIND, "end", reason, details=details, at=now)
-
-
-def _record(
-    workspace: Workspace,
-    served: ServedModel,
-    decision: InterventionDecision,
-    current: Intervention | None,
-    now: datetime,
-    *,
-    until: datetime,
-    applied: bool,
-) -> None:
-    problem, version = served.release.problem, served.release.version
-    about = decision.intervention or current
-    outcome = decision.outcome if applied or decision.outcome != "begin" else "propose"
-    details: dict[str, Any] = {
-        "version": version,
-        "until": until.isoformat(),
-        "evidence": decision.details,
-    }
-    if about is not None:
-        details["id"] = about.id
-    workspace.decisions.record(problem, KIND, outcome, decision.reason, details=details, at=now)
-    if about is None or outcome not in {"begin", "change", "end"}:
-        return
-    event = "intervention_ended" if outcome == "end" else "intervened"
-    known = Adjustment(problem, version, served.digest, 1, now, intervention=about)
-    _ledger(workspace, known, event, decision.reason, now)
-
-
-def _ledger(
-    workspace: Workspace,
-    about: Adjustment,
-    event: Any,  # noqa: ANN401 - checked by the ledger
-    reason: str,
-    now: datetime,
-) -> None:
-    intervention = about.intervention
-    details = {} if intervention is None else intervention.to_json()
-    if intervention is not None:
-        details["told"] = told(intervention.correction)
-    workspace.ledger.record(
-        about.problem, event, about.version, reason=reason, details=details, at=now
-    )

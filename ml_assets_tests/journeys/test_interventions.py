@@ -18,7 +18,8 @@ from ml_assets.components.execution import ProblemRunner
 from ml_assets.core.errors import LedgerError
 from ml_assets.core.problem import Interventions, Problem
 from ml_assets.core.window import Window
-from ml_assets.storage.adjustments import KIND, adjust, end_intervention
+from ml_assets.storage.adjustment_record import KIND
+from ml_assets.storage.adjustments import adjust, end_intervention
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.served_skew import replay_log
 from ml_assets.storage.versions import deploy
