@@ -1,10 +1,8 @@
 """Cases with a known answer: what is injected into the plant and into real tables."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +13,7 @@ from ml_assets.core.change.rows import ComparedRows
 from ml_assets.core.window import Window
 from ml_assets.defs.plant.physics import RigPhysics
 from ml_assets.plant import ORIGIN, Plant
+from ml_assets_tests.real_data import DATA
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 TRAINED, JUDGED, ONSET = (ORIGIN + days * DAY for days in (6, 6, 13))
@@ -32,7 +31,6 @@ NUMBERS = (
 )
 TEXTS = ("rig", "load", "spring_batch", "surface")
 GARBAGE = [-999.0, 9999.0]
-DATA = Path(os.environ.get("ML_ASSETS_DATA_DIR", "../shared/data"))
 
 
 def absolute(truth, answers):

@@ -1,6 +1,5 @@
 """`ml-assets new` and `dg scaffold`: what they write, and when they refuse."""
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,9 +18,8 @@ from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.sniffing import sniff
 from ml_assets_tests.cli.drafted import drafted
 from ml_assets_tests.cli.unseen_tables import air_quality, occupancy
+from ml_assets_tests.real_data import DATA
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("ML_ASSETS_DATA_DIR", ROOT.parent / "shared" / "data"))
 needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason=f"no real tables in {DATA}: set ML_ASSETS_DATA_DIR"
 )

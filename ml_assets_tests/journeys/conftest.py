@@ -1,9 +1,7 @@
 """Problems ready to run, each in a workspace of its own."""
 
 import importlib
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -11,8 +9,7 @@ import pytest
 from ml_assets.components.execution import ProblemRunner
 from ml_assets.components.loading import declared_problem, declared_problems
 from ml_assets.storage.workspace import Workspace
-
-DATA = Path(os.environ.get("ML_ASSETS_DATA_DIR", "../shared/data"))
+from ml_assets_tests.real_data import DATA
 
 
 @pytest.fixture

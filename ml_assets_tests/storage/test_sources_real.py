@@ -1,6 +1,5 @@
 """Real tables, from the file to valid and rejected rows."""
 
-import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +14,9 @@ from ml_assets.core.reading import landing_sql, source_columns
 from ml_assets.core.validation import validate_rows
 from ml_assets.storage.contracts import load_contract
 from ml_assets.storage.sources import open_source
+from ml_assets_tests.real_data import DATA
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("ML_ASSETS_DATA_DIR", ROOT.parent / "shared" / "data"))
 WEATHER = ["holiday", "temp", "rain_1h", "snow_1h", "clouds_all", "weather_main"]
 METRO = "metro_traffic/Metro_Interstate_Traffic_Volume.csv"
 VARIANTS = {
