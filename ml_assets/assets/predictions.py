@@ -29,6 +29,7 @@ def predictions(declared: DeclaredProblem) -> dg.AssetsDefinition:
             declared,
             "predictions",
             stage="serving",
+            pool="predictions",
             kinds=["scikitlearn", "deltalake"],
             deps=[key_of(problem, "feature_table"), key_of(problem, "deployment")],
             description=predictions.__doc__,

@@ -29,7 +29,7 @@ def production_traffic(declared: DeclaredProblem) -> dg.AssetSpec:
         deps=[before(problem, "deployment")],
         description=production_traffic.__doc__,
     )
-    del shared["backfill_policy"]
+    del shared["backfill_policy"], shared["pool"]
     return dg.AssetSpec(**shared)
 
 

@@ -29,6 +29,7 @@ def rehearsal(declared: DeclaredProblem) -> dg.AssetsDefinition:
             declared,
             "rehearsal",
             stage="models",
+            pool="rehearsal",
             kinds=["scikitlearn"],
             deps=[before(problem, "feature_table"), key_of(problem, "labels")],
             description=rehearsal.__doc__,

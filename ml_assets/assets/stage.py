@@ -16,6 +16,15 @@ PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 CRONS = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 1", "month": "0 0 1 * *"}
+# Runs of a pool take turns (dagster.yaml): who writes rows, who makes versions, who reports.
+POOLS = {
+    "data": "tables",
+    "labels": "tables",
+    "features": "tables",
+    "models": "versions",
+    "serving": "versions",
+    "monitoring": "reports",
+}
 # "Everything before", about 55 years or more: partitions that do not exist are allowed.
 ALL_BEFORE = {"hour": 480_000, "day": 20_000, "week": 2_900, "month": 660}
 
@@ -86,10 +95,13 @@ def declare(
     description: str | None,
     metadata: Mapping[str, Any] | None = None,
     partitioned: bool = True,
+    pool: str | None = None,
 ) -> dict[str, Any]:
     """Return the arguments of ``dg.asset`` for one asset of a problem.
 
-    A range of partitions is one run: the work is set-based, and a run costs seconds.
+    A range of partitions is one run: the work is set-based, and a run costs seconds. Runs that
+    share a pool take turns: of two that read, compute and replace the same rows, the one that
+    began first could end last.
     """
     problem = declared.problem
     partitions: dict[str, Any] = (
@@ -108,5 +120,6 @@ def declare(
         "description": cleandoc(description or ""),
         "owners": list(problem.owners),
         "metadata": dict(metadata or {}),
+        "pool": f"{problem.name}_{pool or POOLS[stage]}",
         **partitions,
     }

@@ -52,6 +52,7 @@ def validated_data(declared: DeclaredProblem) -> dg.AssetsDefinition:
             )
         ],
         backfill_policy=shared["backfill_policy"],
+        pool=shared["pool"],
     )
     def _validated_data(
         context: dg.AssetExecutionContext,

@@ -1,11 +1,16 @@
 """The graph that a declared problem yields."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
+from ruamel.yaml import YAML
 
 from ml_assets.components.loading import declared_problem
 from ml_assets.core.errors import DeclarationError
 from ml_assets.definitions import defs
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_declared_problems_load():
@@ -49,3 +54,32 @@ def test_every_asset_says_what_it_is():
 def test_an_unknown_problem_is_named_with_the_nearest():
     with pytest.raises(DeclarationError, match="Did you mean 'plant'"):
         declared_problem("plants")
+
+
+def pools_of(job, instance):
+    run = instance.create_run_for_job(defs().get_repository_def().get_job(f"plant_{job}"))
+    return set(run.run_op_concurrency.all_pools)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "turns"),
+    [
+        ("data", "data", True),
+        ("data", "truth", True),  # both write labels
+        ("monitoring", "truth", True),  # both write profiles
+        ("training", "training", True),
+        ("data", "monitoring", False),
+        ("monitoring", "training", False),
+        ("rehearsal", "training", False),
+        ("scoring", "monitoring", False),
+    ],
+)
+def test_runs_that_write_the_same_take_turns(one, other, turns):
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert bool(pools_of(one, instance) & pools_of(other, instance)) == turns
+
+
+@pytest.mark.parametrize("file", ["dagster.yaml", "deploy/dagster.yaml"])
+def test_a_run_waits_for_its_pools(file):
+    declared = YAML(typ="safe").load((ROOT / file).read_text())
+    assert declared["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
