@@ -169,12 +169,13 @@ def calibrate_numbers(
     """
     finite = np.isfinite(truth) & np.isfinite(predictions)
     truth, predictions = truth[finite], predictions[finite]
-    if len(truth) < FEWEST_SCORES:
+    fewest = _fewest((1 - coverage) / 2)
+    if len(truth) < fewest:
         return None
     plain = _of_scores(truth, predictions, ErrorSize(*ONE_SIZE), coverage)
     half = len(truth) // 2
     size = _learned_size(predictions[:half], np.abs(truth - predictions)[:half])
-    if size is None:
+    if size is None or len(truth) - half < fewest:
         return plain
     local = _of_scores(truth[half:], predictions[half:], size, coverage)
     # Both are judged on rows that gave the quantiles of neither.
@@ -199,10 +200,15 @@ def calibrate_classes(chances_of_truth: FloatArray, *, coverage: float) -> Class
         None if there are too few rows.
     """
     scores = 1 - chances_of_truth[np.isfinite(chances_of_truth)]
-    if len(scores) < FEWEST_SCORES:
+    if len(scores) < _fewest(1 - coverage):
         return None
     high = min(upper_quantile(scores, 1 - coverage), 1.0)
     return ClassSets(coverage, high, float(scores.std()), len(scores))
+
+
+def _fewest(tail: float) -> int:
+    """Return how many scores tell a tail: of fewer, the largest is exceeded more often."""
+    return max(FEWEST_SCORES, ceil(round(1 / tail, 9)) - 1)
 
 
 def upper_quantile(scores: FloatArray, miscoverage: float) -> float:

@@ -23,7 +23,7 @@ class UsualLoss:
     """The loss of a model where it was judged before it served.
 
     Attributes:
-        mean: Mean loss of a row.
+        mean: Mean loss of a row; above zero also where nothing was lost.
         row_variance: Variance of the mean times the rows: neighbours in time share their luck.
         degrees: Pieces of time that the variance rests on, less those it used up.
         rows: Rows it was measured on.
@@ -43,6 +43,10 @@ class UsualLoss:
             times: Event times in UTC, shape (n,).
         """
         rows, mean = len(losses), float(losses.mean())
+        if not losses.any():
+            # No miss in so many rows is not "never": half a miss by the prior of Jeffreys (1946).
+            chance = 0.5 / (rows + 1)
+            return cls(chance, chance * (1 - chance), max(rows - 1, 1), rows)
         blocks = min(MOST_BLOCKS, max(MIN_BLOCKS, len(np.unique(times)) // 5))
         place = np.arange(rows) * blocks // rows
         sums: FloatArray = np.zeros(blocks)

@@ -139,6 +139,15 @@ def test_too_few_rows_give_no_interval():
     assert calibrate_classes(np.full(20, 0.5), coverage=COVERAGE) is None
 
 
+@pytest.mark.parametrize(("coverage", "numbers", "classes"), [(0.9, 30, 30), (0.99, 199, 99)])
+def test_rows_that_cannot_tell_the_tail_give_no_interval(coverage, numbers, classes):
+    errors = np.random.default_rng(1).normal(size=numbers)
+    assert calibrate_numbers(errors[1:], 0 * errors[1:], coverage=coverage) is None
+    assert calibrate_numbers(errors, 0 * errors, coverage=coverage) is not None
+    assert calibrate_classes(np.full(classes - 1, 0.8), coverage=coverage) is None
+    assert calibrate_classes(np.full(classes, 0.8), coverage=coverage) is not None
+
+
 def test_quantiles_leave_no_more_than_the_share_outside():
     scores = np.arange(1.0, 20.0)
     assert upper_quantile(scores, 0.05) == 19.0

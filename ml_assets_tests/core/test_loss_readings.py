@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ml_assets.core.estimation.loss_estimator import AnsweredRows, fit_loss_estimator
-from ml_assets.core.loss_reading import UsualLoss
+from ml_assets.core.loss_reading import LossReading, UsualLoss
 from ml_assets.core.loss_readings import (
     AnsweredLately,
     loss_readings,
@@ -66,6 +66,16 @@ def read(rows, usually, *, reliability=None):
         now=NOW,
     )
     return {(one.source, (NOW - one.since).days): one for one in found}
+
+
+def test_a_usual_loss_of_nothing_is_a_small_one():
+    """A classifier without a miss in its evaluation, half of whose answers are wrong now."""
+    usually = UsualLoss.of(np.zeros(1440), times(1440))
+    assert 0 < usually.mean < 1 / 1440
+    risen = LossReading.of(usually, np.tile([0.0, 1.0], 400), since=NOW)
+    assert risen.has_risen(level=0.001)
+    assert risen.excess > 100
+    assert not LossReading.of(usually, np.eye(1, 800)[0], since=NOW).has_risen(level=0.001)
 
 
 def test_labels_of_bad_rows_that_come_first_do_not_raise_the_loss():

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ml_assets.core.errors import DeclarationError
+
 Floats = NDArray[np.float64]
 
 TRUTH = "truth"
@@ -28,6 +30,9 @@ class Parameter:
         low: Smallest possible value.
         high: Largest possible value.
         scale: Size of a notable change; None where that is a share of ``start``.
+
+    Raises:
+        DeclarationError: If the bounds do not hold ``start``, or no size is left.
     """
 
     name: str
@@ -36,6 +41,20 @@ class Parameter:
     low: float
     high: float
     scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.start <= self.high or self.low == self.high:
+            message = (
+                f"Parameter {self.name!r} starts at {self.start:g}, outside {self.low:g} to "
+                f"{self.high:g}: give bounds that hold its start."
+            )
+            raise DeclarationError(message)
+        if not self.size > 0:
+            message = (
+                f"Parameter {self.name!r} starts at 0, so a share of that is no notable change: "
+                "give the size of one as scale, in its unit."
+            )
+            raise DeclarationError(message)
 
     @property
     def size(self) -> float:

@@ -3,7 +3,9 @@
 Rows close in time share what the model leaves out, so the covariance is not that of independent
 rows but the jackknife over blocks of an entity's consecutive rows: how far the estimate moves when
 a block is left out, to first order (Bell & McCaffrey 2002, Survey Methodology 28). With few rows
-the plain sandwich (Liang & Zeger 1986, Biometrika 73) is too small.
+the plain sandwich (Liang & Zeger 1986, Biometrika 73) is too small. What no row tells of, such as a
+heater that was off or two constants that act the same at one setpoint, is known no better than by
+the declared bounds.
 """
 
 from collections.abc import Sequence
@@ -62,7 +64,7 @@ def identify(
         entity: Name of the entity of each row.
         start: Estimates to start from, where they know an entity.
     """
-    whole = rows[[*grey_box.columns, TRUTH]].notna().all(axis=1)
+    whole = _whole(rows[[*grey_box.columns, TRUTH]])
     chosen = [
         own.index[_spread(len(own))]
         for _, own in rows[whole].groupby(entity[whole], sort=True)
@@ -77,6 +79,13 @@ def identify(
         covariances.append(covariance)
     names = tuple(str(entity[index[0]]) for index in chosen)
     return Estimates(names, np.concatenate(values), np.concatenate(covariances))
+
+
+def _whole(columns: pd.DataFrame) -> NDArray[np.bool_]:
+    """Say which rows lack nothing; a number that is not finite is none."""
+    numbers = columns.select_dtypes("number").to_numpy(float)
+    finite = np.logical_and.reduce(np.isfinite(numbers), axis=1)
+    return columns.notna().all(axis=1).to_numpy(bool) & finite
 
 
 def _spread(count: int) -> NDArray[np.intp]:
@@ -141,15 +150,18 @@ class _Fit:
         weight = 1 / np.sqrt(1 + (residuals / ROBUST_FROM) ** 2)
         curved = np.einsum("nri,nr,nrj->nij", steep, weight, steep)
         pushed = np.einsum("nri,nr->ni", steep, weight * residuals)
+        low, high, _ = self.bounds()
+        bounds = np.diag((high - low) ** -2.0)
         found = []
         for number in range(self.entities):
             own = np.flatnonzero(self.entity == number)
             starts = np.arange(BLOCKS) * len(own) // BLOCKS
             held = np.add.reduceat(curved[own], starts)
             summed = np.add.reduceat(pushed[own], starts)
-            without = np.linalg.pinv(held.sum(axis=0) - held, hermitian=True)
-            moved = np.einsum("bij,bj->bi", without, summed)
-            found.append((BLOCKS - 1) / BLOCKS * moved.T @ moved)
+            whole = held.sum(axis=0) + bounds
+            moved = np.einsum("bij,bj->bi", np.linalg.inv(whole - held), summed)
+            untold = np.linalg.inv(whole)
+            found.append((BLOCKS - 1) / BLOCKS * moved.T @ moved + untold @ bounds @ untold)
         return np.array(found) * np.outer(self.sizes, self.sizes)
 
     def _by_row(self, scaled: Floats) -> Floats:
@@ -164,5 +176,11 @@ class _Fit:
         """
         values = scaled.reshape(self.entities, -1)
         here = self._by_row(values)
-        steps = STEP * np.eye(values.shape[1])
-        return np.stack([(self._by_row(values + step) - here) / STEP for step in steps], axis=2)
+        _, high, _ = self.bounds()
+        # Towards the inside: beyond its bounds a model need not be defined.
+        steps = np.where(values + STEP > high, -STEP, STEP)
+        slopes = []
+        for number, one in enumerate(np.eye(values.shape[1])):
+            step = steps[self.entity, number]
+            slopes.append((self._by_row(values + steps * one) - here) / step[:, None])
+        return np.stack(slopes, axis=2)

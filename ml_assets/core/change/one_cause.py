@@ -48,7 +48,7 @@ def one_cause(difference: Floats, covariance: Floats, *, freedom: int) -> OneCau
     if count == 1:
         return None  # it is judged already
     errors = np.maximum(np.sqrt(np.diag(covariance)), SMALLEST)
-    precision = np.linalg.pinv(covariance / np.outer(errors, errors), hermitian=True)
+    precision = np.linalg.pinv(covariance / errors / errors[:, None], hermitian=True)
     held = np.maximum(np.diag(precision), SMALLEST)
     pulled = precision @ (difference / errors)
     explained = pulled**2 / held

@@ -8,6 +8,7 @@ from scipy import stats
 from ml_assets.core.change.grey_box import Parameter
 from ml_assets.core.change.identification import MIN_ROWS_AN_ENTITY, Estimates, identify
 from ml_assets.core.change.parameters import FREEDOM_OF_FITS, compare, holm, shifts
+from ml_assets.core.errors import DeclarationError
 from ml_assets_tests.core.change.cases import ENTITIES, START
 
 
@@ -92,6 +93,78 @@ def test_an_entity_whose_rows_all_come_at_once_has_an_error():
     found = identify(Line(), frame, entity)
     error = np.sqrt(np.diagonal(found.covariance, axis1=1, axis2=2))
     assert error[2] == pytest.approx(error[0], rel=1.0)
+
+
+@pytest.mark.parametrize("entities", [("a",), ("a", "b", "c"), tuple("abcdefgh")])
+def test_constants_that_cannot_be_told_apart_are_not_said_to_have_moved(entities):
+    """Since the change the machine runs at one setpoint, where gain and offset act the same."""
+    named = []
+    for seed in range(10):
+        recent, entity = readings(seed=seed + 50, entities=entities, offset=3.5)
+        noise = recent["truth"] - 2.0 * recent["x"]
+        recent = recent.assign(x=5.0, truth=noise + 2.0 * 5.0)
+        found = shifts(Line(), readings(seed=seed, entities=entities), (recent, entity))
+        named += [one.name for one in found if one.moved]
+        assert all(one.low < 0 < one.high for one in found)
+    assert named == []
+
+
+class Heated(Line):
+    """A heater's constant, of which no row tells while the heater is off."""
+
+    parameters = (*Line.parameters, Parameter("heating", "K", start=1.0, low=0, high=300))
+    columns = ("x", "heat")
+
+    def residuals(self, values, rows):
+        warmth = values["heating"] * rows["heat"].to_numpy()
+        return super().residuals(values, rows) - warmth[:, None]
+
+
+@pytest.mark.parametrize("entities", [ENTITIES, tuple("abcdefgh")])
+def test_a_constant_that_no_row_tells_of_stands_in_nobodys_way(entities):
+    sides = [
+        (frame.assign(heat=0.0), entity)
+        for frame, entity in (
+            readings(entities=entities),
+            readings(seed=9, gain=2.2, entities=entities),
+        )
+    ]
+    by_name = {one.name: one for one in shifts(Heated(), *sides)}
+    assert by_name["gain"].moved
+    assert not by_name["heating"].moved
+    assert by_name["heating"].high - by_name["heating"].low > 100
+
+
+class Loss(Line):
+    """A model that is defined only up to its bound."""
+
+    parameters = (Parameter("lost", "1", start=0.5, low=0.0, high=1.0),)
+
+    def residuals(self, values, rows):
+        assert (values["lost"] <= 1).all()
+        left = np.sqrt(1 - values["lost"])
+        return ((rows["truth"].to_numpy() - left * rows["x"].to_numpy()) / 0.5)[:, None]
+
+
+def test_a_model_is_asked_within_its_bounds_only():
+    found = identify(Loss(), *readings(gain=0.0, offset=0.0))
+    assert found.values == pytest.approx(1.0, abs=0.01)
+    assert np.isfinite(found.covariance).all()
+
+
+def test_a_number_that_is_not_finite_is_a_missing_one():
+    frame, entity = readings()
+    frame.loc[frame.index[5], "x"] = np.inf
+    assert identify(Line(), frame, entity).entities == ENTITIES
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"start": 0.0}, "give the size of one as scale"), ({"start": 9.0}, "outside -1 to 1")],
+)
+def test_a_parameter_that_cannot_be_searched_is_refused(wrong, words):
+    with pytest.raises(DeclarationError, match=words):
+        Parameter("offset", "mm", low=-1, high=1, **wrong)
 
 
 def test_many_entities_are_judged_by_their_own_spread():
