@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -118,7 +119,9 @@ def validate(
     numbered = frame.reset_index(drop=True)
     nulls = _missing_values(numbered, schema)
     whole = numbered.drop(index=pd.Index(nulls["position"]))
-    whole = whole.astype({name: column.dtype.type for name, column in schema.columns.items()})
+    types = {name: column.dtype.type for name, column in schema.columns.items()}
+    # Texts are texts already, and numpy would write a missing one as the text "None".
+    whole = whole.astype({name: one for name, one in types.items() if one != np.dtype(str)})
     failures = pd.concat([nulls, _broken_checks(whole, schema)]) if len(whole) else nulls
     valid = whole.drop(index=pd.Index(failures["position"]), errors="ignore")
     valid.index = frame.index[valid.index]

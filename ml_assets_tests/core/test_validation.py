@@ -39,6 +39,19 @@ def frame(*rows):
     return pd.DataFrame(rows, columns=["site", "temp", "count"]).astype(NUMBERS)
 
 
+class Promotions(pa.DataFrameModel):
+    promo: str = pa.Field(isin=["sale", "gift"], nullable=True)
+    note: str = pa.Field(str_length={"max_value": 3}, nullable=True)
+
+
+def test_a_text_that_may_be_missing_breaks_no_rule_about_its_values():
+    rows = pd.DataFrame({"promo": ["sale", None, "none"], "note": [None, "abc", "abc"]})
+    valid, failures = validate(rows, Promotions.to_schema())
+    assert valid.index.tolist() == [0, 1]
+    assert valid["promo"].tolist() == ["sale", None]
+    assert failures["value"].tolist() == ["none"]
+
+
 def test_each_row_fails_once_by_its_first_rule():
     rows = frame(
         ("a", 20.0, 1),
