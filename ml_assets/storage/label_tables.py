@@ -78,8 +78,10 @@ def _of_source(
     lake.register(connection, table_name(declared, "validated_data"), name="rows")
     columns = [*problem.identity, problem.label.column, *problem.after_event]
     chosen = ", ".join(quoted(name) for name in columns)
+    # A row that came later than its label was due, such as a correction, brings its label then.
+    known = f"greatest(event_time + {interval(problem.label.delay)}, known_at)"
     rows = connection.sql(
-        f"SELECT _date, {chosen}, event_time + {interval(problem.label.delay)} AS known_at "
+        f"SELECT _date, {chosen}, {known} AS known_at "
         f"FROM rows WHERE {place(problem, window).where} "
         f"AND {quoted(problem.label.column)} IS NOT NULL ORDER BY event_time"
     ).to_arrow_table()

@@ -123,3 +123,18 @@ def test_days_without_rows_are_materialised_as_empty(runner, tmp_path):
         c for c in result.get_asset_check_evaluations() if c.check_name == "volume_as_usual"
     ]
     assert volume.metadata["low_partitions"].value == 2
+
+
+def test_a_row_that_came_late_brings_its_label_then(runner, tmp_path):
+    time = runner.declared.problem.time.model_copy(update={"known_at": "seen"})
+    problem = runner.declared.problem.model_copy(update={"time": time})
+    late = replace(runner, declared=replace(runner.declared, problem=problem))
+    rows = ("m1,2024-01-01,1,2,2024-01-01 00:10:00", "m2,2024-01-01,1,3,2024-01-06 15:00:00")
+    write(tmp_path, "a.csv", *rows, header="meter,at,load,demand,seen")
+    late.run("data", DAYS)
+    found = runner.workspace.lake.read("meters/labels").to_pylist()
+    known = {row["meter"]: row["known_at"].replace(tzinfo=UTC) for row in found}
+    assert known == {
+        "m1": datetime(2024, 1, 1, 1, tzinfo=UTC),  # event and delay
+        "m2": datetime(2024, 1, 6, 15, tzinfo=UTC),
+    }
