@@ -1,5 +1,6 @@
 """Commands that make things: materialise, rebuild, serve."""
 
+import signal
 import time
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,7 +15,7 @@ from ml_assets.automation.jobs import JOBS
 from ml_assets.cli.project import enter_project, open_runner, open_workspace
 from ml_assets.components.execution import whole_history
 from ml_assets.components.loading import declared_problem
-from ml_assets.core.errors import DeclarationError, LedgerError, nearest
+from ml_assets.core.errors import DeclarationError, LedgerError, ServingError, nearest
 from ml_assets.core.problem import Problem as ProblemDeclaration
 from ml_assets.core.window import Window, floor, following
 from ml_assets.storage.declared import DeclaredProblem
@@ -119,6 +120,8 @@ def serve(
         raise LedgerError(message)
     log = workspace.home / "logs" / f"{problem}-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    # As Ctrl-C does: the server is a process of its own and would outlive the command.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with console.status("starting"):
         served = serve_bento(
             promoted[-1].details["bento"],
@@ -132,10 +135,13 @@ def serve(
         )
     console.print(f"[bold]{served.url}[/] serves {problem}; log {log}; stop with Ctrl-C.")
     try:
-        served.wait()
+        status = served.wait()
     except KeyboardInterrupt:
         served.stop()
         console.print("stopped; all answered requests are in the prediction log.")
+    else:
+        message = f"The server ended by itself with status {status}: {log} says why."
+        raise ServingError(message)
 
 
 def asked_window(

@@ -1,11 +1,15 @@
 """The Bento as users meet it: a process of its own, asked over HTTP."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 
 import duckdb
@@ -20,6 +24,7 @@ from ml_assets.storage.bento_validation import validate_bento
 from ml_assets.storage.bentos import bento_folder, build_bento
 from ml_assets.storage.prediction_spool import hours, read
 from ml_assets.storage.served_bento import serve
+from ml_assets.storage.workspace import Workspace
 from ml_assets_tests.serving.conftest import put
 from ml_assets_tests.serving.releases import seal
 
@@ -60,6 +65,28 @@ def test_a_port_that_another_server_has_is_refused(bento, home, tmp_path):
         with pytest.raises(ServingError, match=f"127.0.0.1:{port}.*--port"):
             serve(bento, home=home, log=tmp_path / "log", spool=tmp_path / "spool", port=port)
     assert not (tmp_path / "log").exists()
+
+
+def test_a_terminated_command_takes_its_server_along(release_folder, deploy, tmp_path):
+    workspace = Workspace(tmp_path)
+    tag = build_bento(release_folder, problem="pumps", version="v1", home=workspace.bentos)
+    deploy(workspace.deployment("plant").path, 1, release_folder)
+    now = datetime.now(tz=UTC)
+    workspace.ledger.record("plant", "trained", "v1", reason="test", at=now)
+    workspace.ledger.record(
+        "plant", "promoted", "v1", reason="test", details={"bento": tag}, at=now
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ml_assets.cli", "serve", "plant", "--port", str(port)]
+    environment = {**os.environ, "ML_ASSETS_HOME": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        wait_until(lambda: b"serves plant" in process.stdout.readline())
+        assert httpx.get(f"http://127.0.0.1:{port}/livez").status_code == 200
+        process.terminate()
+        assert process.wait(60) == 0
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"http://127.0.0.1:{port}/livez")
 
 
 def test_the_same_content_is_packed_once(bento, home, release_folder):
