@@ -1,5 +1,7 @@
 """Tables that nobody described become problems that work, from one file and the target's name."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from ml_assets.core.inference import Asked
@@ -69,3 +71,17 @@ def test_features_have_one_row_for_each_row(case, rows):
 def test_no_feature_sees_the_future_or_beyond_the_lookback(case, rows):
     _, found = case
     assert found.changes(rows.valid) == []
+
+
+def test_outliers_of_the_target_are_doubted_and_do_not_rule_all_candidates(tmp_path):
+    chance = np.random.default_rng(1)
+    x = chance.normal(size=2000)
+    profit = -5 + 8 * x + chance.normal(size=2000)
+    profit[::150] = 1e6 * chance.choice([-1, 1], size=len(profit[::150]))
+    at = pd.date_range("2025-01-01", periods=2000, freq="h")
+    pd.DataFrame({"at": at, "x": x, "profit": profit}).to_csv(tmp_path / "pnl.csv", index=False)
+    found = drafted(tmp_path, tmp_path / "pnl.csv", Asked("profit"))
+    losses = {one.name: one.params.get("loss") for one in found.declared.problem.candidates}
+    assert losses == {"boosted": None, "boosted_median": "absolute_error", "ridge": None}
+    (doubt,) = [one.text for one in found.inference.doubts if one.about == "profit"]
+    assert "far away from all others" in doubt

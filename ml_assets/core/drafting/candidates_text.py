@@ -15,6 +15,9 @@ def candidates_text(inference: Inference) -> Iterator[str]:
     window = list(_window(inference))
     yield "  candidates:"
     yield from _boosted("boosted", "Regressor" if regression else "Classifier", window)
+    if inference.truth.outlying and not inference.truth.skewed:
+        yield "    # a few values of the target are far away: the absolute error is not ruled by them"
+        yield from _boosted("boosted_median", "Regressor", window, loss="absolute_error")
     if inference.truth.skewed:
         yield "    # the target is positive with a long upper tail: its logarithm may be easier"
         yield from _boosted("boosted_log", "Regressor", ["target_transform: log1p", *window])
@@ -33,10 +36,13 @@ def candidates_text(inference: Inference) -> Iterator[str]:
     yield f"  metrics: [{', '.join(_metrics(inference))}]"
 
 
-def _boosted(name: str, kind: str, more: Iterable[str]) -> Iterator[str]:
+def _boosted(
+    name: str, kind: str, more: Iterable[str], *, loss: str | None = None
+) -> Iterator[str]:
+    asked = "" if loss is None else f"loss: {loss}, "
     yield f"    - name: {name}"
     yield f"      estimator: sklearn.ensemble.HistGradientBoosting{kind}"
-    yield "      params: {max_iter: 200, learning_rate: 0.08}"
+    yield f"      params: {{{asked}max_iter: 200, learning_rate: 0.08}}"
     yield "      search:"
     yield "        learning_rate: {low: 0.02, high: 0.2, log: true}"
     yield "        max_leaf_nodes: [15, 31, 63]"

@@ -20,6 +20,8 @@ MOST_CLASSES = 50
 FEW_INTEGERS = 10
 ROWS_A_CLASS = 20
 SKEWED = 1.0
+QUARTILES_APART = 1.349  # of a normal variable, in standard deviations
+OUTLYING = 5.0  # a lognormal with a sigma of 1.5 is about there
 LEAK_ROWS = 50_000
 LEAK_ENTITIES = 300
 ROUNDS = 5
@@ -72,8 +74,16 @@ def find_truth(
         )
         doubts.append(Doubt(target, text))
     truth_kind: Kind = "integer" if found != "regression" and kind == "float" and whole else kind
-    skewed = found == "regression" and _skewed(texts, column)
-    return Truth(target, found, truth_kind, delay, classes, skewed), doubts
+    skewed = outlying = False
+    if found == "regression":
+        skewed, outlying = _skewed(texts, column), _outlying(texts, column)
+    if outlying:
+        text = (
+            "a few values are far away from all others, and weigh more than these in a squared "
+            "error. If they are faults, give the column bounds in contract.py."
+        )
+        doubts.append(Doubt(target, text))
+    return Truth(target, found, truth_kind, delay, classes, skewed, outlying), doubts
 
 
 def _task(kind: Kind, distinct: int, rows: int, *, whole: bool) -> Task:
@@ -88,6 +98,16 @@ def _task(kind: Kind, distinct: int, rows: int, *, whole: bool) -> Task:
 def _skewed(texts: Texts, column: str) -> bool:
     low, skewness = texts.row(f"SELECT min({column}), skewness({column}) FROM {TYPED}")
     return low >= 0 and (skewness or 0) > SKEWED
+
+
+def _outlying(texts: Texts, column: str) -> bool:
+    """Say whether the deviation is many times that of the middle half, by a normal's measure."""
+    deviation, quarter, three = texts.row(
+        f"SELECT stddev({column}), quantile_cont({column}, 0.25), quantile_cont({column}, 0.75) "
+        f"FROM {TYPED}"
+    )
+    middle = (three - quarter) / QUARTILES_APART
+    return middle > 0 and (deviation or 0.0) > OUTLYING * middle
 
 
 def find_late(

@@ -113,6 +113,7 @@ class Truth:
         delay: Assumed time until it is known.
         classes: Its values, the most frequent first; empty for a regression.
         skewed: Whether it is positive with a long upper tail.
+        outlying: Whether a few values are far away from all others.
     """
 
     column: str
@@ -121,6 +122,7 @@ class Truth:
     delay: timedelta
     classes: tuple[str, ...] = ()
     skewed: bool = False
+    outlying: bool = False
 
 
 @dataclass(frozen=True)
