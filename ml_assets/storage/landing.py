@@ -122,8 +122,7 @@ def land_files(
                 held[file.digest] = record
         gone = [record for record in replaced if record.digest not in held]
         _merge(connection, workspace, declared, stream, records=read, replaced=gone)
-        for record in records:
-            workspace.files.record(declared.problem.name, record, stream.table)
+        workspace.files.record(declared.problem.name, *records, source=stream.table)
         return tuple(records)
 
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from ml_assets.storage.files import FileManifest, FileRecord
 from ml_assets.storage.state import State
@@ -43,3 +44,38 @@ def test_a_withdrawn_file_is_no_longer_known(manifest: FileManifest) -> None:
     manifest.record("plant", replace(LANDED, status="superseded", reason="withdrawn"))
     assert manifest.known("plant") == {}
     assert manifest.history("plant", "a.csv")[-1].reason == "withdrawn"
+
+
+def test_the_files_of_a_landing_are_recorded_together_or_not_at_all(manifest: FileManifest) -> None:
+    broken = replace(LANDED, path="b.csv", at=NOW.replace(tzinfo=None))
+    with pytest.raises(sa.exc.StatementError, match="needs a time zone"):
+        manifest.record("plant", LANDED, broken)
+    assert manifest.known("plant") == {}
+
+
+def test_changes_are_told_once_whatever_the_clock_says(manifest: FileManifest) -> None:
+    manifest.record("plant", LANDED)
+    first = manifest.changes("plant")
+    assert first.records == (LANDED,)
+    nothing = manifest.changes("plant", after=first.newest)
+    assert (nothing.newest, nothing.records) == (first.newest, ())
+    earlier = replace(LANDED, path="b.csv", at=NOW - timedelta(days=9))
+    manifest.record("plant", earlier)
+    manifest.record("plant", replace(LANDED, path="c.csv"), source="labels")
+    manifest.record("mill", LANDED)
+    second = manifest.changes("plant", after=first.newest)
+    assert second.records == (earlier,)
+    assert manifest.changes("plant", after=second.newest).records == ()
+
+
+def test_a_change_tells_what_it_took_the_place_of(manifest: FileManifest) -> None:
+    unread = replace(LANDED, digest="2" * 64, status="set_aside", reason="empty", rows=None)
+    restated = replace(LANDED, digest="3" * 64)
+    manifest.record("plant", LANDED, replace(LANDED, path="b.csv"))
+    known = manifest.changes("plant").newest
+    manifest.record("plant", unread)
+    old = replace(LANDED, status="superseded")
+    assert manifest.changes("plant", after=known).records == (old, unread)
+    manifest.record("plant", restated)
+    told = manifest.changes("plant", after=known).records
+    assert told == (old, replace(unread, status="superseded"), restated)
