@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from datetime import datetime
 
 import dagster as dg
 
@@ -11,7 +9,6 @@ from ml_assets.automation.requests import range_request
 from ml_assets.core.errors import SourceError
 from ml_assets.core.problem import AddressSource, FilesSource
 from ml_assets.storage.declared import DeclaredProblem
-from ml_assets.storage.files import FileRecord
 from ml_assets.storage.landing import Stream, touched_window
 from ml_assets.storage.sources.change import content_mark
 from ml_assets.storage.workspace import Workspace
@@ -30,7 +27,7 @@ def requests_for_arrivals(
     job: str,
     context: dg.SensorEvaluationContext,
     workspace: Workspace,
-) -> dg.SensorResult | dg.SkipReason:
+) -> dg.SensorResult:
     """Ask to land content that is new, and to do again what landed content touches.
 
     A look lists files, or asks for the headers of an address; the run reads contents. A source
@@ -46,11 +43,11 @@ def requests_for_arrivals(
     cursor = json.loads(context.cursor or "{}")
     name = declared.problem.name
     requests: list[dg.RunRequest] = []
-    landed = list(_landed_since(workspace, declared, stream, cursor.get("landed")))
-    newest = max((at for at, _ in landed), default=None)
-    window = touched_window(declared, [record for _, record in landed])
-    if window is not None and newest is not None:
-        key = f"late/{name}/{stream.table}/{newest.isoformat()}"
+    changes = workspace.files.changes(name, stream.table, after=cursor.get("record", 0))
+    # A content that took another's place touches what the other held: its rows are gone from there.
+    window = touched_window(declared, changes.records)
+    if window is not None:
+        key = f"late/{name}/{stream.table}/{changes.newest}"
         requests.append(range_request(declared, job, window, run_key=key))
     seen, silent = cursor.get("seen"), None
     try:
@@ -61,11 +58,11 @@ def requests_for_arrivals(
         mark = hashlib.sha256(str(seen).encode()).hexdigest()[:24]
         key = f"land/{name}/{stream.table}/{mark}"
         requests.append(dg.RunRequest(run_key=key, job_name=f"{name}_landing"))
-    if not requests:
-        quiet = "No content is new, and none that was read waits for its partitions."
-        return dg.SkipReason(silent or quiet)
-    moved = {"seen": seen, "landed": newest.isoformat() if newest else cursor.get("landed")}
-    return dg.SensorResult(run_requests=requests, cursor=json.dumps(moved))
+    moved = json.dumps({"seen": seen, "record": changes.newest})
+    if requests:
+        return dg.SensorResult(run_requests=requests, cursor=moved)
+    quiet = "No content is new, and none that was read waits for its partitions."
+    return dg.SensorResult(skip_reason=silent or quiet, cursor=moved)
 
 
 def _mark(stream: Stream, seen: str | None) -> str:
@@ -73,12 +70,3 @@ def _mark(stream: Stream, seen: str | None) -> str:
         message = f"{stream.table} does not come in files: there is nothing to look at."
         raise SourceError(message)
     return content_mark(stream.source, seen)
-
-
-def _landed_since(
-    workspace: Workspace, declared: DeclaredProblem, stream: Stream, since: str | None
-) -> Iterator[tuple[datetime, FileRecord]]:
-    after = datetime.fromisoformat(since) if since else None
-    for record in workspace.files.known(declared.problem.name, stream.table).values():
-        if record.status == "landed" and (after is None or record.at > after):
-            yield record.at, record

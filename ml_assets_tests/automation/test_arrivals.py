@@ -1,14 +1,19 @@
-"""New content at an address is seen by a look at its headers; silence is waited for."""
+"""New content is seen by a look, and every partition that it touches is asked for."""
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import duckdb
 import pytest
+import sqlalchemy as sa
 
+from ml_assets.assets.stage import window_of_run
 from ml_assets.core.problem import AddressSource
+from ml_assets.storage.landing import land_files, rows_stream
 from ml_assets_tests.journeys.test_automation import tick
-from ml_assets_tests.journeys.test_files import DAYS, loads, runner
+from ml_assets_tests.journeys.test_files import DAYS, loads, runner, write
 
 __all__ = ["runner"]
 
@@ -133,3 +138,88 @@ def test_new_content_takes_the_place_of_the_old(runner, server):
     server.content, server.headers = b"meter,at,load,demand\nm2,2024-01-03,7,2\n", {"ETag": '"two"'}
     runner.run("data", DAYS)
     assert loads(runner) == [("m2", 3, 7.0)]
+
+
+NOW = datetime(2024, 2, 1, tzinfo=UTC)
+
+
+def land(runner, now=NOW):
+    with duckdb.connect() as connection:
+        stream = rows_stream(runner.declared)
+        return land_files(connection, runner.workspace, runner.declared, stream, now=now)
+
+
+def redone(runner, requests):
+    """Return the windows that are asked for again because of what landed."""
+    return [
+        window_of_run(runner.declared.problem, request.tags)
+        for request in requests
+        if request.job_name == "meters_data"
+    ]
+
+
+def test_a_look_in_the_middle_of_a_landing_loses_none_of_its_files(runner, tmp_path):
+    write(tmp_path, "a.csv", "m1,2024-01-01,1,2")
+    write(tmp_path, "b.csv", "m1,2024-01-03,1,2")
+    requests, cursors, looking = [], [None], []
+
+    def look(_=None):
+        # A look ends a transaction too, of its own.
+        if not looking:
+            looking.append(True)
+            result = tick(runner, "new_content_sensor", cursors[-1])
+            requests.extend(result.run_requests)
+            cursors.append(result.cursor)
+            looking.clear()
+
+    engine = runner.workspace.state.engine
+    sa.event.listen(engine, "commit", look)
+    land(runner)
+    sa.event.remove(engine, "commit", look)
+    look()
+    [window] = redone(runner, requests)
+    assert window == DAYS
+
+
+def test_a_clock_that_was_set_back_hides_nothing(runner, tmp_path):
+    write(tmp_path, "a.csv", "m1,2024-01-01,1,2")
+    land(runner)
+    cursor = tick(runner, "new_content_sensor").cursor
+    write(tmp_path, "b.csv", "m1,2024-01-03,1,2")
+    land(runner, now=NOW - timedelta(days=1))
+    [window] = redone(runner, tick(runner, "new_content_sensor", cursor).run_requests)
+    assert window.start == datetime(2024, 1, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        ("meter,at,load,demand\nm1,2024-01-01,1,2\n", [("m1", 1, 1.0)]),
+        ("meter,at,load,demand\nm1,2024-01-02,1,2\n", [("m1", 2, 1.0)]),
+        ("", []),
+    ],
+    ids=["a day less", "moved", "unreadable"],
+)
+def test_rows_that_a_new_content_lacks_go_everywhere(runner, tmp_path, content, left):
+    write(tmp_path, "a.csv", "m1,2024-01-01,1,2", "m1,2024-01-03,3,4")
+    runner.run("data", DAYS)
+    cursor = tick(runner, "new_content_sensor").cursor
+    (tmp_path / "in" / "a.csv").write_text(content)
+    land(runner)
+    result = tick(runner, "new_content_sensor", cursor)
+    [window] = redone(runner, result.run_requests)
+    runner.run("data", window)
+    assert loads(runner) == left
+    for table in ("raw_data", "labels", "feature_table"):
+        assert len(runner.workspace.lake.read(f"meters/{table}")) == len(left)
+    again = tick(runner, "new_content_sensor", result.cursor)
+    assert redone(runner, again.run_requests) == []
+
+
+def test_a_file_that_never_could_be_read_is_looked_at_once(runner, tmp_path):
+    (tmp_path / "in" / "a.csv").write_text("")
+    cursor = tick(runner, "new_content_sensor").cursor
+    land(runner)
+    result = tick(runner, "new_content_sensor", cursor)
+    assert result.run_requests == []
+    assert result.cursor != cursor
