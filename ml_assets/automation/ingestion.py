@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 
 from ml_assets.automation.arrivals import requests_for_arrivals
-from ml_assets.automation.requests import closed_partitions, range_request
+from ml_assets.automation.missed import missed_partitions
+from ml_assets.automation.requests import range_request
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.landing import rows_stream
 from ml_assets.storage.workspace import Workspace
@@ -15,7 +16,7 @@ CRONS = {"hour": "5 * * * *", "day": "15 0 * * *", "week": "15 0 * * 1", "month"
 
 
 def ingestion_schedule(declared: DeclaredProblem) -> dg.ScheduleDefinition:
-    """Materialise each partition when it is over."""
+    """Materialise each partition when it is over, and with it those that were missed before."""
     problem = declared.problem
 
     @dg.schedule(
@@ -25,9 +26,11 @@ def ingestion_schedule(declared: DeclaredProblem) -> dg.ScheduleDefinition:
         description=ingestion_schedule.__doc__,
     )
     def _ingestion_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        window = closed_partitions(declared, last=1)
+        # Raw data says that a partition was taken in. What a check blocked after that has been
+        # told to people, and must not hold up all partitions to come.
+        window = missed_partitions(declared, context.instance, job="data", asset="raw_data")
         if window is None:
-            return dg.SkipReason("No partition is over yet.")
+            return dg.SkipReason("No partition is over that is not being made already.")
         key = f"ingest/{problem.name}/{window.end:%Y-%m-%dT%H:%M}"
         return range_request(declared, "data", window, run_key=key)
 

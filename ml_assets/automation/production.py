@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from ml_assets.automation.requests import closed_partitions, range_request
+from ml_assets.automation.missed import missed_partitions
+from ml_assets.automation.requests import range_request
 from ml_assets.core.window import Window, floor, following
 from ml_assets.storage import prediction_spool
 from ml_assets.storage.declared import DeclaredProblem
@@ -62,7 +63,7 @@ def touched(declared: DeclaredProblem, first: datetime, last: datetime) -> Windo
 
 
 def scoring_schedule(declared: DeclaredProblem) -> dg.ScheduleDefinition:
-    """Score each partition with the champion when it is over."""
+    """Score each partition with the champion when it is over, and those missed before."""
     problem = declared.problem
 
     @dg.schedule(
@@ -72,9 +73,12 @@ def scoring_schedule(declared: DeclaredProblem) -> dg.ScheduleDefinition:
         description=scoring_schedule.__doc__,
     )
     def _scoring_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        window = closed_partitions(declared, last=1)
+        # After an outage both schedules tick at once: what has no features yet waits for them.
+        window = missed_partitions(
+            declared, context.instance, job="scoring", asset="predictions", needs="feature_table"
+        )
         if window is None:
-            return dg.SkipReason("No partition is over yet.")
+            return dg.SkipReason("No partition is over that is not being scored already.")
         key = f"score/{problem.name}/{window.end:%Y-%m-%dT%H:%M}"
         return range_request(declared, "scoring", window, run_key=key)
 

@@ -1,6 +1,7 @@
 """Sensors and schedules ask for the runs they should, and record why when they do not."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -51,16 +52,29 @@ def test_a_new_file_is_landed_and_then_its_partitions_are_made(runner, tmp_path)
     assert "No content is new" in third.skip_message
 
 
-def test_the_schedules_ask_for_the_partitions_that_are_over(runner):
-    repository = runner.definitions.get_repository_def()
-    for name, job in (("ingestion", "meters_data"), ("scoring", "meters_scoring")):
-        schedule = repository.get_schedule_def(f"meters_{name}_schedule")
-        context = dg.build_schedule_context(
-            instance=runner.instance, scheduled_execution_time=datetime(2024, 1, 5, tzinfo=UTC)
-        )
-        (request,) = schedule.evaluate_tick(context).run_requests
-        assert (request.job_name or schedule.job_name) == job
-        assert request.tags["dagster/asset_partition_range_end"] == "2024-01-03"
+@pytest.fixture
+def on_disk(runner, tmp_path_factory):
+    """The problem with an instance on disk: a schedule opens no other."""
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
+        yield replace(runner, instance=instance)
+
+
+def scheduled(runner, name):
+    """Return what a schedule asks for."""
+    schedule = runner.definitions.get_repository_def().get_schedule_def(f"meters_{name}_schedule")
+    with dg.build_schedule_context(
+        instance=runner.instance, scheduled_execution_time=datetime(2024, 1, 4, tzinfo=UTC)
+    ) as context:
+        return schedule.evaluate_tick(context).run_requests
+
+
+@pytest.mark.parametrize(
+    ("name", "job"), [("ingestion", "meters_data"), ("scoring", "meters_scoring")]
+)
+def test_the_schedules_ask_for_the_partitions_that_are_over(on_disk, name, job):
+    [request] = scheduled(on_disk, name)
+    assert request.job_name == job
+    assert request.tags["dagster/asset_partition_range_end"] == "2024-01-03"
 
 
 def verdict(hour, state, severity=None, columns=()):
