@@ -16,7 +16,7 @@ def candidates_text(inference: Inference) -> Iterator[str]:
     yield "  candidates:"
     yield from _boosted("boosted", "Regressor" if regression else "Classifier", window)
     if inference.truth.outlying and not inference.truth.skewed:
-        yield "    # a few values of the target are far away: the absolute error is not ruled by them"
+        yield "    # a few values of the target are far away: they do not rule the absolute error"
         yield from _boosted("boosted_median", "Regressor", window, loss="absolute_error")
     if inference.truth.skewed:
         yield "    # the target is positive with a long upper tail: its logarithm may be easier"
