@@ -85,3 +85,39 @@ def test_outliers_of_the_target_are_doubted_and_do_not_rule_all_candidates(tmp_p
     assert losses == {"boosted": None, "boosted_median": "absolute_error", "ridge": None}
     (doubt,) = [one.text for one in found.inference.doubts if one.about == "profit"]
     assert "far away from all others" in doubt
+
+
+def written(folder, **columns):
+    frame = pd.DataFrame(columns).sort_values("at", kind="stable")
+    frame.to_csv(folder / "rows.csv", index=False)
+    return folder / "rows.csv"
+
+
+def seconds(chance, rows):
+    return pd.Timestamp("2025-01-01") + pd.to_timedelta(chance.integers(0, 30 * 86400, rows), "s")
+
+
+def test_customers_are_told_apart_by_their_text_and_no_running_number_is(tmp_path):
+    chance = np.random.default_rng(2)
+    same = {"at": seconds(chance, 2000), "x": chance.normal(size=2000)}
+    target = {"amount": same["x"] * 3 + chance.normal(size=2000)}
+    names = [f"C{number}" for number in chance.permutation(2000)]
+    file = written(tmp_path, customer_id=names, **same, **target)
+    found = drafted(tmp_path, file, Asked("amount"))
+    assert found.declared.problem.keys == ("customer_id",)
+    file = written(tmp_path, row_id=np.argsort(np.argsort(same["at"])), **same, **target)
+    assert drafted(tmp_path / "b", file, Asked("amount")).declared.problem.keys == ()
+
+
+def test_an_entity_is_found_among_corrections(tmp_path):
+    chance = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {"site": chance.choice(["a", "b", "c"], 2000), "at": seconds(chance, 2000)}
+    )
+    corrected = frame.sample(100, random_state=1)
+    rows = pd.concat([frame, corrected])
+    energy = chance.normal(size=len(rows))
+    file = written(tmp_path, site=rows["site"], at=rows["at"], energy=energy, x=energy + 1)
+    found = drafted(tmp_path, file, Asked("energy"))
+    assert found.declared.problem.keys == ("site",)
+    assert any("share their identity" in one.text for one in found.inference.doubts)

@@ -75,20 +75,29 @@ def find_entities(
             return Entities(found, each_row=False, twins=twins(texts, found))
         unique = [name for name, count in counts.items() if count >= 0.999 * distinct]
         if unique:
-            text = f"{unique[0]!r} names each row: it is the key, and rows are one series in time."
-            return Entities(
-                (unique[0],),
-                each_row=True,
-                twins=twins(texts, unique[:1]),
-                doubts=(Doubt("keys", text),),
-            )
-    elif (named := _by_name(texts, counts, rows)) is not None:
+            return _each_row(texts, unique[0])
+    named = _by_name(texts, counts, rows)
+    if named is not None:
         text = f"taken for the entity because of its name: {named!r} recurs all through the file."
-        return Entities(
-            (named,), each_row=False, twins=twins(texts, (named,)), doubts=(Doubt("keys", text),)
-        )
+        left = twins(texts, (named,))
+        doubts = (Doubt("keys", text), *_twin_doubts(left - exact, rows))
+        return Entities((named,), each_row=False, twins=left, doubts=doubts)
+    # A text of its own for each row, such as a customer's: a running number is a plain series'.
+    numbered = [
+        name
+        for name, count in counts.items()
+        if kinds[name] == "string" and count == rows and ENTITY_WORD.search(name)
+    ]
+    if numbered:
+        return _each_row(texts, numbered[0])
     left = rows - moments
     return Entities((), each_row=False, twins=left, doubts=_twin_doubts(left, rows))
+
+
+def _each_row(texts: Texts, name: str) -> Entities:
+    text = f"{name!r} names each row: it is the key, and rows are one series in time."
+    left = twins(texts, (name,))
+    return Entities((name,), each_row=True, twins=left, doubts=(Doubt("keys", text),))
 
 
 def _twin_doubts(left: int, rows: int) -> tuple[Doubt, ...]:
