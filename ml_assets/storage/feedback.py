@@ -13,13 +13,13 @@ import pyarrow as pa
 from ml_assets.core.feature_query import literal, quoted
 from ml_assets.core.feedback import FEEDBACK
 from ml_assets.core.window import Window
-from ml_assets.storage import feedback_spool, prediction_spool
+from ml_assets.storage import feedback_spool
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.exclusive import alone
 from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.feedback_rows import find_rows, remember
 from ml_assets.storage.label_queue import LabelRequest
 from ml_assets.storage.lake import Lake
-from ml_assets.storage.prediction_logs import key_of_inputs
 from ml_assets.storage.workspace import Workspace
 
 # What names one truth that was sent.
@@ -70,8 +70,8 @@ def take_feedback(
 ) -> Taken:
     """Add what the spool and the labelling queue hold, and the table does not, to the table.
 
-    A truth about a request that no log holds is kept, and looked up again each time: the log of
-    another machine may come later. Once it is found the truth is added again, with its row.
+    A truth about a request that no log holds is kept, and looked up in what is logged later: the
+    log of another machine may come. Once it is found the truth is added again, with its row.
     """
     problem = declared.problem
     name, columns = table_name(declared, FEEDBACK), columns_of(declared)
@@ -92,7 +92,8 @@ def take_feedback(
             "FROM spooled_feedback AS s WHERE NOT EXISTS (FROM known_feedback AS k "
             f"WHERE {_same('s', 'k')} AND k.event_time IS NOT NULL)"
         )
-        _find_rows(connection, workspace, declared)
+        kinds = {key: columns[key] for key in problem.keys}
+        looked = find_rows(connection, workspace, declared, kinds)
         chosen = ", ".join(f"o.{quoted(field)}" for field in feedback_spool.FIELDS)
         keys = "".join(f"r.{quoted(key)}, " for key in problem.keys)
         rows = connection.sql(
@@ -103,6 +104,7 @@ def take_feedback(
         ).to_arrow_table()
         if len(rows):
             workspace.lake.append(name, rows)
+        remember(workspace, declared, looked)
     return _counted(connection, workspace.lake, declared, len(rows))
 
 
@@ -173,38 +175,6 @@ def _of_queue(answers: list[LabelRequest]) -> pa.Table:
         for one in answers
     ]
     return pa.Table.from_pylist(rows, schema=ANSWERS)
-
-
-def _find_rows(
-    connection: duckdb.DuckDBPyConnection, workspace: Workspace, declared: DeclaredProblem
-) -> None:
-    """Create the table ``answered`` of the rows that open feedback is about."""
-    problem = declared.problem
-    keys = "".join(f"{quoted(key)}, " for key in problem.keys)
-    kinds = {key: columns_of(declared)[key] for key in problem.keys}
-    moments = {"request_id": "VARCHAR", "row": "BIGINT", "at": "TIMESTAMPTZ"}
-    empty = {"_date": "DATE", **kinds, "event_time": "TIMESTAMPTZ", **moments}
-    log = table_name(declared, "prediction_log")
-    workspace.lake.register(connection, log, name="log", columns=empty)
-    asked = 'SEMI JOIN open_feedback USING (request_id, "row")'
-    newest = 'QUALIFY row_number() OVER (PARTITION BY request_id, "row" ORDER BY "at" DESC) = 1'
-    connection.execute(
-        f'CREATE OR REPLACE TEMP TABLE answered AS SELECT request_id, "row", {keys}event_time '
-        f"FROM log {asked} {newest}"
-    )
-    left = connection.execute(
-        'SELECT count(*) FROM open_feedback ANTI JOIN answered USING (request_id, "row")'
-    ).fetchall()[0][0]
-    if not left:
-        return
-    # The lake holds what was materialised; the newest hours are in the spool alone.
-    hours = prediction_spool.hours(workspace.spool, problem.name)
-    prediction_spool.read(connection, [path for hour in hours for path in hour.files], "spooled")
-    spooled = "".join(f"{key_of_inputs(declared, key)} AS {quoted(key)}, " for key in problem.keys)
-    connection.execute(
-        f'INSERT INTO answered SELECT request_id, "row", {spooled}event_time FROM spooled {asked} '
-        'ANTI JOIN answered AS a USING (request_id, "row")'
-    )
 
 
 def _same(left: str, right: str) -> str:

@@ -1,6 +1,7 @@
 """Feedback becomes labels: late, repeated, corrected, and about requests that nobody knows."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +9,7 @@ import duckdb
 import pytest
 
 from bentos.predictor.feedback_log import FeedbackLog
+from ml_assets.core.errors import ArtefactError
 from ml_assets.core.feedback import Truth
 from ml_assets.storage.training_sets import TrainingRecipe, read_training_set
 from ml_assets_tests.journeys.test_automation import tick
@@ -19,14 +21,16 @@ NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def answered(tmp_path, request_id, *, event_time=NOON, meter="m1"):
+def answered(tmp_path, request_id, *, event_time=NOON, meter="m1", variant="champion", hour=12):
     """Write what a server writes when it answers one row."""
-    folder = tmp_path / "home" / "spool" / "meters" / "v1" / "2024-01-01" / "12"
+    version = "v2" if variant == "shadow" else "v1"
+    folder = tmp_path / "home" / "spool" / "meters" / version / "2024-01-01" / f"{hour:02}"
     folder.mkdir(parents=True, exist_ok=True)
     line = {
         "request_id": request_id,
         "at": event_time.isoformat(),
-        "version": "v1",
+        "version": version,
+        "variant": variant,
         "revision": 1,
         "row": 0,
         "event_time": event_time.isoformat(),
@@ -35,7 +39,16 @@ def answered(tmp_path, request_id, *, event_time=NOON, meter="m1"):
         "prediction": 9.0,
         "probabilities": None,
     }
-    (folder / f"{request_id}.jsonl").write_text(json.dumps(line) + "\n")
+    path = folder / f"{request_id}.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    return path
+
+
+def made_unreadable(path):
+    """Damage a segment without a trace: whoever reads it fails."""
+    before = path.stat()
+    path.write_text("?" * (before.st_size - 1) + "\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def told(tmp_path, request_id, truth, received_at):
@@ -108,6 +121,51 @@ def test_a_request_that_becomes_known_later_gets_its_truth(measured, tmp_path):
     found = facts(measured.run("data", DAYS), "feedback")
     assert (found["new_rows"], found["rows"], found["rows_of_unknown_requests"]) == (1, 1, 0)
     assert labels_known_at(measured, NOON + 2 * DAY)["m2"] == 7.0
+
+
+def test_an_old_truth_about_nothing_does_not_have_the_spool_read_again(measured, tmp_path):
+    old = answered(tmp_path, "old")
+    told(tmp_path, "nobody", 7.0, NOON + DAY)
+    assert facts(measured.run("data", DAYS), "feedback")["rows_of_unknown_requests"] == 1
+    made_unreadable(old)
+    answered(tmp_path, "new", meter="m2", hour=13)
+    told(tmp_path, "new", 8.0, NOON + DAY)
+    found = facts(measured.run("data", DAYS), "feedback")
+    assert (found["new_rows"], found["rows_of_unknown_requests"]) == (1, 1)
+    told(tmp_path, "nobody else", 7.0, NOON + DAY)
+    with pytest.raises(ArtefactError, match="damaged"):  # a new one is looked for everywhere
+        measured.run("data", DAYS)
+
+
+def test_a_new_truth_about_an_old_answer_is_found_after_a_look(measured, tmp_path):
+    told(tmp_path, "nobody", 7.0, NOON + DAY)
+    measured.run("data", DAYS)
+    told(tmp_path, "three", 8.0, NOON + DAY)
+    found = facts(measured.run("data", DAYS), "feedback")
+    assert (found["new_rows"], found["rows_of_unknown_requests"]) == (1, 1)
+
+
+@pytest.mark.parametrize("grown", [True, False])
+def test_a_spool_that_comes_late_or_grows_is_looked_through(measured, tmp_path, grown):
+    told(tmp_path, "late", 7.0, NOON + DAY)
+    measured.run("data", DAYS)
+    late = answered(tmp_path, "late", meter="m2", hour=3)
+    long_ago = (NOON - 300 * DAY).timestamp()
+    os.utime(late, (long_ago, long_ago))  # as a copy that keeps its times
+    if grown:
+        segment = late.parents[1] / "12" / "one.jsonl"
+        segment.write_text(segment.read_text() + late.read_text())
+        late.unlink()
+    found = facts(measured.run("data", DAYS), "feedback")
+    assert (found["new_rows"], found["rows_of_unknown_requests"]) == (1, 0)
+    assert labels_known_at(measured, NOON + 2 * DAY)["m2"] == 7.0
+
+
+def test_a_truth_is_taken_once_if_a_shadow_was_asked_too(measured, tmp_path):
+    answered(tmp_path, "one", variant="shadow")
+    told(tmp_path, "one", 20.0, NOON + DAY)
+    found = facts(measured.run("data", DAYS), "feedback")
+    assert (found["new_rows"], found["rows"]) == (1, 1)
 
 
 def test_the_prediction_log_in_the_lake_is_enough(measured, tmp_path):
