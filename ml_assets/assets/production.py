@@ -10,7 +10,9 @@ from ml_assets.assets.describe import (
 )
 from ml_assets.assets.stage import before, declare, key_of, window_of
 from ml_assets.resources.engine import Engine
+from ml_assets.storage.changed_dates import replace_changed
 from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.exclusive import alone
 from ml_assets.storage.feature_tables import table_name
 from ml_assets.storage.placement import place
 from ml_assets.storage.prediction_logs import logged_rows
@@ -54,12 +56,14 @@ def prediction_log(declared: DeclaredProblem) -> dg.AssetsDefinition:
         duckdb: Engine,
     ) -> dg.MaterializeResult:
         window = window_of(context)
-        with duckdb.get_connection() as connection:
-            rows = logged_rows(connection, workspace, declared, window)
         name, placement = table_name(declared, "prediction_log"), place(problem, window)
-        version = workspace.lake.replace(
-            name, rows, dates=placement.dates, predicate=placement.predicate
-        )
+        # Every hour asks for all dates whose labels may have come, and hardly any has new rows.
+        with (
+            alone(workspace.home / "locks" / problem.name / "prediction_log"),
+            duckdb.get_connection() as connection,
+        ):
+            rows = logged_rows(connection, workspace, declared, window)
+            version = replace_changed(connection, workspace.lake, name, rows, placement)
         served = sorted(set(rows["version"].to_pylist()))
         written = WrittenTable(version, rows.schema, rows_by_partition(problem, rows))
         return result(context, {"rows": len(rows), "versions": served}, table=written)
