@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from ml_assets.assets.stage import plain_utc, window_of_run
+from ml_assets.automation.tidying import TIDYING
 from ml_assets.core.alert import Signal
 from ml_assets.core.alert_signals import failure_signal
 from ml_assets.storage.alerting import FAILED, deliver, failed_key, raise_alerts
@@ -105,6 +106,8 @@ def _said(context: dg.RunFailureSensorContext) -> str:
 
 
 def _again(declared: DeclaredProblem, job: str, tags: Mapping[str, str]) -> str:
+    if job == TIDYING:
+        return f"ml-assets tidy {declared.problem.name}"
     window = window_of_run(declared.problem, tags)
     start, end = (f"{plain_utc(moment):%Y-%m-%dT%H:%M:%S}" for moment in (window.start, window.end))
     if window.end - window.start >= timedelta(days=1):

@@ -5,7 +5,9 @@ from typing import Any
 import dagster as dg
 
 from ml_assets.assets.stage import key_of
+from ml_assets.storage.change_reports import TABLE as CHANGES
 from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.drift_reports import TABLE as VERDICTS
 
 DATA = (
     "landed_files",
@@ -58,6 +60,13 @@ JOBS = {
     "scoring": (SCORING, "Predictions for the rows of a partition."),
     "monitoring": (MONITORING, "From the prediction log to reports and decisions."),
 }
+
+
+def table_names(declared: DeclaredProblem) -> set[str]:
+    """Return the names that a problem's tables may have, for a lake that cannot be listed."""
+    assets = {asset for wanted, _ in JOBS.values() for asset in wanted}
+    references = {f"reference_{name}" for name in declared.problem.references}
+    return {*assets, VERDICTS, CHANGES, *references}
 
 
 def job_of(declared: DeclaredProblem, name: str, existing: set[str]) -> Any:  # noqa: ANN401

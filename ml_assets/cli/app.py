@@ -18,6 +18,7 @@ from ml_assets.cli.running import materialize, reproduce, serve
 from ml_assets.cli.skew import verify_skew
 from ml_assets.cli.sql import sql
 from ml_assets.cli.streaming import score_stream
+from ml_assets.cli.tidy import tidy
 from ml_assets.cli.traffic import as_of, traffic
 from ml_assets.cli.versions import champion, promote, report, rollback, status
 from ml_assets.core.errors import MLAssetsError
@@ -51,6 +52,7 @@ for command in (
     containerize,
     report,
     label,
+    tidy,
 ):
     app.command()(command)
 app.add_typer(keys, name="keys")

@@ -7,13 +7,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ml_assets.automation.jobs import JOBS
+from ml_assets.automation.jobs import table_names
 from ml_assets.cli.project import enter_project, open_workspace
 from ml_assets.cli.running import Problem
 from ml_assets.components.loading import declared_problem
 from ml_assets.core.errors import DataError
-from ml_assets.storage.change_reports import TABLE as CHANGES
-from ml_assets.storage.drift_reports import TABLE as VERDICTS
 
 
 def sql(
@@ -25,10 +23,8 @@ def sql(
 ) -> None:
     """Ask a problem's tables in the lake, each a view of its name, with times in UTC."""
     enter_project()
-    references = declared_problem(problem).problem.references
+    known = table_names(declared_problem(problem))
     lake, console = open_workspace().lake, Console()
-    assets = {asset for job, _ in JOBS.values() for asset in job}
-    known = {*assets, VERDICTS, CHANGES, *(f"reference_{name}" for name in references)}
     names = lake.tables(problem, known=known)
     if not names:
         message = f"{problem!r} has no table yet. Run: ml-assets materialize {problem}"

@@ -43,6 +43,7 @@ from ml_assets.automation.jobs import JOBS, job_of
 from ml_assets.automation.late_labels import labels_come_late, late_labels_sensor
 from ml_assets.automation.production import production_profile_sensor, scoring_schedule
 from ml_assets.automation.retraining import drift_sensor, retraining_schedule
+from ml_assets.automation.tidying import tidying_job, tidying_schedule
 from ml_assets.checks.drift_is_quiet import drift_is_quiet
 from ml_assets.checks.every_row_accounted_for import every_row_accounted_for
 from ml_assets.checks.features_respect_time import (
@@ -130,6 +131,7 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
     names = {key.path[-1] for asset in made for key in asset.keys}
     found = {name: job_of(declared, name, names) for name in JOBS}
     jobs = {name: job for name, job in found.items() if job is not None}
+    tidying = tidying_job(declared)
     return dg.Definitions(
         assets=assets,
         asset_checks=[
@@ -140,18 +142,19 @@ def _graph(declared: DeclaredProblem) -> dg.Definitions:
                 if stream.comes_in_files
             ),
         ],
-        jobs=list(jobs.values()),
+        jobs=[*jobs.values(), tidying],
         schedules=[
             ingestion_schedule(declared),
             scoring_schedule(declared),
             *([retraining_schedule(declared)] if declared.problem.retraining.cron else []),
+            tidying_schedule(declared, job=tidying),
         ],
         sensors=[
             *_arrival_sensors(declared, jobs),
             feedback_sensor(declared, jobs=[jobs["feedback"], jobs["truth"]]),
             production_profile_sensor(declared),
             drift_sensor(declared),
-            failure_sensor(declared, list(jobs.values())),
+            failure_sensor(declared, [*jobs.values(), tidying]),
             alert_sensor(declared),
         ],
     )

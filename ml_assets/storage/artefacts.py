@@ -6,14 +6,17 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from uuid import uuid4
 
 from ml_assets.core.errors import ArtefactError, nearest
 from ml_assets.storage.atomic import sync_folder
+from ml_assets.storage.deleted import Deleted
 
 MANIFEST = "manifest.json"
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -111,6 +114,23 @@ class Artefacts:
             message = f"{path} was {state} after it was stored. Restore it from a backup."
             raise ArtefactError(message)
         return path.open("rb")
+
+    def delete_drafts(self, *, before: datetime) -> Deleted:
+        """Delete drafts in which nothing has changed since a moment: their processes are dead.
+
+        Args:
+            before: Long enough ago that whoever still writes has written since.
+        """
+        files = size = 0
+        for draft in sorted(self.root.glob(".draft-*")):
+            # One that goes meanwhile was finished: it is no draft any more.
+            with suppress(FileNotFoundError):
+                found = [path.stat() for path in (draft, *draft.rglob("*"))]
+                if max(one.st_mtime for one in found) < before.timestamp():
+                    shutil.rmtree(draft)
+                    contents = [one for one in found if stat.S_ISREG(one.st_mode)]
+                    files, size = files + len(contents), size + sum(c.st_size for c in contents)
+        return Deleted(files, size)
 
     def _place(self, digest: str) -> Path:
         if not DIGEST.fullmatch(digest):

@@ -6,14 +6,18 @@ Tables are Delta tables, written by delta-rs; DuckDB computes over their files.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from ml_assets.storage.deleted import Deleted
 from ml_assets.storage.delta_tables import DeltaTables
 from ml_assets.storage.lake_rows import PARTITION, Rows, fitted, replayable
 from ml_assets.storage.lake_views import quoted, show_files, show_nothing, show_object_store
+
+LOG = "_delta_log"
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Lake:
             known: Names to ask for in an object store, where a listing would read every file.
         """
         if self._tables.folder is not None:
-            logs = (self._tables.folder / problem).glob("*/_delta_log")
+            logs = (self._tables.folder / problem).glob(f"*/{LOG}")
             return sorted(log.parent.name for log in logs)
         return sorted(name for name in known if self.exists(f"{problem}/{name}"))
 
@@ -171,11 +175,12 @@ class Lake:
     def compact(self, table: str, before: date) -> int:
         """Merge the small files of each date before ``before`` and return the version.
 
-        Rows stay the same, and older versions keep their files.
+        Rows stay the same, and older versions keep their files. A table without dates is left.
         """
 
         def merge(handle: DeltaTable) -> None:
-            handle.optimize.compact(partition_filters=[(PARTITION, "<", before.isoformat())])
+            if PARTITION in handle.metadata().partition_columns:
+                handle.optimize.compact(partition_filters=[(PARTITION, "<", before.isoformat())])
 
         self._tables.need(table)
         return self._tables.commit(table, merge)
@@ -186,25 +191,32 @@ class Lake:
         keep_versions: Collection[int],
         *,
         older_than: timedelta = timedelta(days=1),
-    ) -> int:
+    ) -> Deleted:
         """Delete the files that neither a kept version nor the newest one names.
 
         Args:
             table: Name of the table.
-            keep_versions: Versions that must stay readable.
-            older_than: Younger files stay, in whole hours: a writer may be about to commit them,
-                a reader may hold the version before.
-
-        Returns:
-            How many files were deleted.
+            keep_versions: Versions that must stay readable, as far as the table has them.
+            older_than: Files that came or were replaced later stay, in whole hours: a writer may
+                be about to commit them, a reader may hold the version before.
         """
         handle = self._tables.need(table)
+        sizes = self._sizes(table)
         with self._tables.explained(table, "vacuumed"):
             gone = handle.vacuum(
                 retention_hours=-(-older_than // timedelta(hours=1)),
                 enforce_retention_duration=False,
                 dry_run=False,
                 full=True,
-                keep_versions=sorted(set(keep_versions)),
+                keep_versions=sorted({v for v in keep_versions if v <= handle.version()}),
             )
-        return len(gone)
+        size = None if sizes is None else sum(sizes.get(unquote(path), 0) for path in gone)
+        return Deleted(len(gone), size)
+
+    def _sizes(self, table: str) -> dict[str, int] | None:
+        """Return the bytes of each file of ``table`` by its path in it, if it is on a disk."""
+        if self._tables.folder is None:
+            return None
+        folder = self._tables.folder / table
+        files = (path for path in folder.rglob("*.parquet") if path.parent.name != LOG)
+        return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}

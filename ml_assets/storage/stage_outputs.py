@@ -50,11 +50,19 @@ class StageOutputs:
                 f"Materialise it for the same partitions as what reads it."
             )
             raise ArtefactError(message)
-        return self.artefacts.folder(json.loads(pointer.read_text("utf-8"))["digest"])
+        return self._folder(pointer)
+
+    def folders(self, problem: str, stage: str) -> list[Path]:
+        """Return the verified folders of a stage's files, of all cutoffs."""
+        pointers = sorted((self.root / problem).glob(f"*/{stage}.json"))
+        return [self._folder(pointer) for pointer in pointers]
 
     def read_json(self, problem: str, cutoff: datetime, stage: str, name: str) -> Any:  # noqa: ANN401
         """Return one JSON file of a stage."""
         return json.loads((self.folder(problem, cutoff, stage) / name).read_bytes())
+
+    def _folder(self, pointer: Path) -> Path:
+        return self.artefacts.folder(json.loads(pointer.read_text("utf-8"))["digest"])
 
     def _pointer(self, problem: str, cutoff: datetime, stage: str) -> Path:
         return self.root / problem / f"{cutoff.astimezone(UTC):%Y%m%dT%H%M}" / f"{stage}.json"

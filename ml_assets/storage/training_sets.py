@@ -56,6 +56,15 @@ class TrainingRecipe:
             cutoff, versions["feature_table"], versions["labels"], versions["validated_data"]
         )
 
+    @property
+    def tables(self) -> dict[str, int]:
+        """The version of each table that is read."""
+        return {
+            "feature_table": self.features_version,
+            "labels": self.labels_version,
+            "validated_data": self.rows_version,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return {
@@ -84,12 +93,7 @@ def read_training_set(
         DataError: If it holds no row.
     """
     problem = declared.problem
-    tables = {
-        "feature_table": recipe.features_version,
-        "labels": recipe.labels_version,
-        "validated_data": recipe.rows_version,
-    }
-    for table, version in tables.items():
+    for table, version in recipe.tables.items():
         name = f"lake_{table}"
         lake.register(connection, table_name(declared, table), name=name, version=version)
     columns = _columns(connection)

@@ -87,6 +87,19 @@ def stored_version(workspace: Workspace, problem: str, name: str) -> StoredVersi
     return StoredVersion(ModelVersion.from_json(values), digest, release)
 
 
+def trained_versions(workspace: Workspace, problem: str) -> list[ModelVersion]:
+    """Return all versions that were ever trained, whatever became of them."""
+    digests = [
+        entry.details["artefact"]
+        for entry in workspace.ledger.entries(problem)
+        if entry.event == "trained"
+    ]
+    return [
+        ModelVersion.from_json(json.loads(workspace.artefacts.read_bytes(digest, VERSION)))
+        for digest in digests
+    ]
+
+
 def champion_version(workspace: Workspace, problem: str) -> StoredVersion | None:
     """Return the version that serves, None if nothing serves yet."""
     entry = workspace.ledger.champion(problem)

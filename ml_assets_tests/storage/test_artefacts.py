@@ -1,4 +1,6 @@
+import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,25 @@ def test_what_is_not_there_is_said(artefacts: Artefacts, tmp_path: Path) -> None
         artefacts.put_path(tmp_path / "nothing")
     with pytest.raises(ArtefactError, match="at least one file"):
         artefacts.put_folder({})
+
+
+def test_only_drafts_of_processes_that_died_are_deleted(artefacts: Artefacts) -> None:
+    digest = artefacts.put_folder(FILES)
+    now = datetime.now(tz=UTC)
+    for name, hours in (("dead", 25), ("slow", 25), ("young", 1)):
+        file = artefacts.root / f".draft-{name}" / "model" / "trees.json"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"half of it")
+        for path in (file, file.parent, file.parents[1]):
+            os.utime(path, ((now - timedelta(hours=hours)).timestamp(),) * 2)
+    (artefacts.root / ".draft-slow" / "model" / "next.json").write_bytes(b"a minute ago")
+    gone = artefacts.delete_drafts(before=now - timedelta(days=1))
+    assert (gone.files, gone.size) == (1, len(b"half of it"))
+    assert {path.name for path in artefacts.root.glob(".draft-*")} == {
+        ".draft-slow",
+        ".draft-young",
+    }
+    assert artefacts.folder(digest).is_dir()
 
 
 def test_processes_may_put_the_same_content_at_once(

@@ -1,9 +1,12 @@
 import datetime as dt
+import os
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from ml_assets.core.errors import LakeError
 from ml_assets.storage.lake import Lake
@@ -173,14 +176,41 @@ def test_compaction_changes_files_and_no_rows(lake: Lake) -> None:
 
 def test_vacuum_keeps_what_kept_versions_name(lake: Lake) -> None:
     versions = [lake.replace(TABLE, rows(1, value=value)) for value in (1.0, 2.0, 3.0)]
-    assert lake.vacuum(TABLE, keep_versions=[versions[0]]) == 0  # all files are young
-    assert lake.vacuum(TABLE, keep_versions=[versions[0]], older_than=dt.timedelta(0)) == 1
+    assert lake.vacuum(TABLE, keep_versions=[versions[0]]).files == 0  # all files are young
+    (middle,) = _files_of(lake, versions[1])
+    size = middle.stat().st_size
+    gone = lake.vacuum(TABLE, keep_versions=[versions[0], 99], older_than=dt.timedelta(0))
+    assert (gone.files, gone.size) == (1, size)
+    assert not middle.exists()
     assert counts(lake, versions[0]) == {1: (50, {1.0})}
     assert counts(lake) == {1: (50, {3.0})}
     with pytest.raises(LakeError, match="vacuumed"):
         lake.read(TABLE, version=versions[1])
     with pytest.raises(LakeError, match="versions 0 to"):
         lake.read(TABLE, version=99)
+
+
+def test_a_version_that_was_replaced_a_minute_ago_stays_however_old_its_files(lake: Lake) -> None:
+    before = lake.replace(TABLE, rows(1, value=1.0))
+    for path in _files(lake, 1):
+        os.utime(path, (0, 0))
+    lake.replace(TABLE, rows(1, value=2.0))
+    assert lake.vacuum(TABLE, keep_versions=[]).files == 0
+    assert counts(lake, before) == {1: (50, {1.0})}
+
+
+def test_a_table_without_dates_is_not_compacted(lake: Lake) -> None:
+    version = lake.replace(TABLE, pa.table({"value": [1.0]}))
+    assert lake.compact(TABLE, before=day(2)) == version
+
+
+def _files_of(lake: Lake, version: int) -> list[Path]:
+    before = set(DeltaTable(f"{lake.root}/{TABLE}", version=version - 1).file_uris())
+    return [
+        Path(unquote(uri))
+        for uri in DeltaTable(f"{lake.root}/{TABLE}", version=version).file_uris()
+        if uri not in before
+    ]
 
 
 def _files(lake: Lake, number: int) -> list[Path]:
