@@ -6,7 +6,7 @@ from duckdb import DuckDBPyConnection
 from ml_assets.checks.property import asset_property, listed
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
-from ml_assets.storage.partition_counts import partition_counts
+from ml_assets.storage.partition_counts import commonest_reasons, partition_counts
 from ml_assets.storage.workspace import Workspace
 
 # One bad row of three is no reason to stop: smaller partitions are judged as if they had 20 rows.
@@ -30,16 +30,19 @@ def few_rows_rejected(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         worst = float(share.max()) if len(share) else 0.0
         days = [str(day)[:10] for day in over["_date"]]
         found = f"At most {worst:.1%} of a partition's rows are rejected; {bound:.1%} are allowed."
+        if days:
+            reasons = commonest_reasons(connection, workspace.lake, declared, window)
+            found = f"{found} More are on {listed(days)}. {'; '.join(reasons)}."
         return dg.AssetCheckResult(
             passed=not days,
-            description=f"{found} More are on {listed(days)}." if days else found,
+            description=found,
             metadata={
                 "worst_share": worst,
                 "bound": bound,
                 "partitions_over_the_bound": days,
                 "what_to_do": (
-                    f"Read {declared.problem.name}/rejected_rows for the rules that were broken; "
-                    "mend the source or the contract, or raise quality.max_rejected."
+                    "Mend the source or the contract, or raise quality.max_rejected. The rows: "
+                    f'ml-assets sql {declared.problem.name} "SELECT * FROM rejected_rows"'
                 ),
             },
         )

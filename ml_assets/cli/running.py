@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ml_assets.automation.jobs import JOBS
 from ml_assets.cli.project import enter_project, open_runner, open_workspace
+from ml_assets.cli.weighed import weighed
 from ml_assets.components.execution import whole_history
 from ml_assets.components.loading import declared_problem
 from ml_assets.core.errors import DeclarationError, LedgerError, ServingError, nearest
@@ -24,6 +25,7 @@ from ml_assets.storage.rebuilding import rebuild
 from ml_assets.storage.served_bento import serve as serve_bento
 from ml_assets.storage.versions import stored_version
 
+TO_DO = "what_to_do"
 Problem = Annotated[str, typer.Argument(help="Name of the problem.")]
 
 
@@ -59,8 +61,13 @@ def materialize(
             mark = "[green]holds[/]" if check.passed else f"[red]{check.severity.value}[/]"
             name = f"{check.asset_key.path[-1]}: {check.check_name}"
             table.add_row(name, mark, escape(check.description or ""))
+            if not check.passed and TO_DO in check.metadata:
+                table.add_row("", "", escape(str(check.metadata[TO_DO].value)))
         console.print(table)
         seconds = time.monotonic() - began
+        if result.success and "evaluation_report" in JOBS[job][0]:
+            told = weighed(runner.workspace, problem, window.end)
+            console.print(escape(told), highlight=False)
     if not result.success:
         console.print(
             f"[bold red]failed[/] after {seconds:.0f} s. Mend what is named above, and run again."

@@ -113,6 +113,13 @@ def test_a_partition_over_the_rejection_rate_blocks(runner, tmp_path):
     result = strict.run("data", DAYS, raise_on_error=False)
     assert not result.success
     assert not runner.workspace.lake.exists("meters/feature_table")
+    (told,) = [
+        check.description
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "few_rows_rejected"
+    ]
+    assert "More are on 2024-01-01. less_than_or_equal_to(100) in 'load': 30 rows" in told
+    assert "most often '999" in told
 
 
 def test_days_without_rows_are_materialised_as_empty(runner, tmp_path):
