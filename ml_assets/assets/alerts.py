@@ -7,7 +7,7 @@ import dagster as dg
 from ml_assets.assets.describe import result
 from ml_assets.assets.stage import declare, key_of
 from ml_assets.core.alert_text import plain_text
-from ml_assets.storage.alert_log import StoredAlert
+from ml_assets.storage.alert_rows import StoredAlert
 from ml_assets.storage.alerting import deliver, gather
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.workspace import Workspace

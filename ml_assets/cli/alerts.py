@@ -12,7 +12,7 @@ from ml_assets.components.loading import declared_problem
 from ml_assets.core.alert import Alert, Signal
 from ml_assets.core.errors import DeliveryError
 from ml_assets.core.problem import Problem
-from ml_assets.storage.alert_log import StoredAlert
+from ml_assets.storage.alert_rows import StoredAlert
 from ml_assets.storage.notifier import channels_of
 from ml_assets.storage.workspace import Workspace
 

@@ -15,6 +15,7 @@ WORLD: tuple[Kind, ...] = ("data_fault", "drift", "performance", "coverage")
 ANSWERS: tuple[Kind, ...] = ("circuit_breaker", "rollback")
 SPEAKS: tuple[Kind, ...] = ("data_fault", *ANSWERS)
 """Kinds that people are told of also when they join a cause that is known already."""
+FAILED: Kind = "failed_run"
 OPENED, CLOSED, PAST = "opened", "closed", "past"
 GONE = "it is no longer found"
 

@@ -5,96 +5,57 @@ it is sent: who is killed on the way loses nothing, the next to look sends it. S
 come twice, under the same name, and never not at all.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
 from ml_assets.core.alert import Alert, Kind, Signal
-from ml_assets.core.alert_text import plain_text
-from ml_assets.core.causes import PAST, absorbed, occasion, without_gone
+from ml_assets.core.causes import absorbed, occasion, without_gone
+from ml_assets.storage.alert_rows import (
+    Message,
+    StoredAlert,
+    change_message,
+    keep_alert,
+    known_alerts,
+    write_messages,
+)
 from ml_assets.storage.state import State, fetch
 from ml_assets.storage.tables import alert_messages, alerts
 
 CLAIM = timedelta(minutes=5)  # longer than an attempt may take
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
-REMEMBERED = 500  # alerts that a signal may still belong to
-LOG_CHANNEL = "log"
+ABSORBING_LOCK = 7_226_002  # any number that no other user of the same Postgres locks
+
+FirstSeen = tuple[Alert, datetime]
+"""An alert, and when it was first seen."""
+Complete = Callable[[Sequence[FirstSeen]], list[Alert]]
+"""Returns alerts, in their order, with what changed in the world and what was done about them."""
+
+
+def as_they_are(found: Sequence[FirstSeen]) -> list[Alert]:
+    """Return alerts as they were found."""
+    return [alert for alert, _ in found]
 
 
 @dataclass(frozen=True)
-class StoredAlert:
-    """An alert as it is kept.
+class _Draft:
+    """An alert as signals leave it, and what is stored of it."""
 
-    Attributes:
-        id: Its number.
-        problem: Name of the problem.
-        severity: How bad it is.
-        cause: Kinds of its signals.
-        text: All of it, for people.
-        episode: Name of the cause; one alert each.
-        details: The alert, as JSON values.
-        at: When it was first seen.
-        closed_at: When it was seen to be over; None while it is open.
-    """
-
-    id: int
-    problem: str
-    severity: str
-    cause: str
-    text: str
-    episode: str
-    details: Mapping[str, Any]
-    at: datetime
-    closed_at: datetime | None
+    before: StoredAlert | None
+    alert: Alert
 
     @property
-    def alert(self) -> Alert:
-        """The alert itself."""
-        return Alert.from_json(self.details)
+    def is_settled(self) -> bool:
+        """Whether it was over, and nothing new was found of it."""
+        before = self.before
+        return before is not None and before.closed_at is not None and self.alert == before.alert
 
-
-@dataclass(frozen=True)
-class Message:
-    """One message about an alert, for one channel.
-
-    Attributes:
-        id: Its number.
-        alert: Number of the alert.
-        problem: Name of the problem.
-        occasion: Why people are told.
-        channel: Where it goes.
-        content: The alert as it was then, as JSON values.
-        at: When it was written.
-        attempts: How often it was sent, or begun to be.
-        next_at: Not to be sent before.
-        delivered_at: When it reached people; None if it did not yet.
-        fault: Why the last attempt failed.
-    """
-
-    id: int
-    alert: int
-    problem: str
-    occasion: str
-    channel: str
-    content: Mapping[str, Any]
-    at: datetime
-    attempts: int
-    next_at: datetime
-    delivered_at: datetime | None
-    fault: str
-
-    @property
-    def name(self) -> str:
-        """What a receiver tells repetitions by."""
-        return f"{self.problem}/{self.alert}/{self.occasion}"
-
-
-Done = Callable[[Alert, datetime], tuple[str, ...]]
-"""Says what was done about an alert that was first seen at a moment."""
+    def first_seen(self, now: datetime) -> FirstSeen:
+        """Return the alert, and when it was first seen."""
+        return self.alert, self.before.at if self.before else now
 
 
 class AlertLog:
@@ -112,8 +73,7 @@ class AlertLog:
         within: timedelta,
         channels: Sequence[str],
         event_time: datetime | None = None,
-        change: Callable[[Alert], str] = lambda alert: alert.change,
-        done: Done = lambda alert, _: alert.done,
+        complete: Complete = as_they_are,
         now: datetime,
     ) -> list[Alert]:
         """Bring signals into the alerts, and write the messages that follow.
@@ -125,36 +85,62 @@ class AlertLog:
             within: How far apart signals of one cause may begin.
             channels: Where messages go.
             event_time: End of the newest observed window; by default the present.
-            change: Names what changed in the world; empty where that is not known.
-            done: Says what was done already.
+            complete: Says of alerts what changed in the world and what was done already.
             now: The present.
-
-        Returns:
-            The alerts of which people are told now.
         """
 
-        def work(connection: sa.Connection) -> list[Alert]:
-            stored = _newest(connection, problem)
+        def look(connection: sa.Connection) -> list[_Draft]:
+            stored = known_alerts(connection, problem, signals)
             known = [one.alert for one in stored]
             seen = without_gone(known, signals, listed=listed, now=event_time or now)
             after = absorbed(seen, signals, problem=problem, within=within)
+            befores = [*stored, *[None] * (len(after) - len(stored))]
+            drafts = map(_Draft, befores, after)
+            return [draft for draft in drafts if not draft.is_settled]
+
+        told: list[Alert] | None = None
+        while told is None:
+            with self.state.read() as connection:
+                drafts = look(connection)
+            # Before the transaction: it reads tables, and others wait for the end of a write.
+            alerts_now = complete([draft.first_seen(now) for draft in drafts]) if drafts else []
+            told = self._keep(drafts, alerts_now, look, channels=channels, now=now)
+        return told
+
+    def _keep(
+        self,
+        drafts: list[_Draft],
+        alerts_now: Sequence[Alert],
+        look: Callable[[sa.Connection], list[_Draft]],
+        *,
+        channels: Sequence[str],
+        now: datetime,
+    ) -> list[Alert] | None:
+        """Write what drafts have become, if another look still finds the same drafts.
+
+        Returns:
+            The alerts of which people are told; None, and nothing written, if another process has
+            absorbed in between.
+        """
+        changed = [
+            (draft.before, alert)
+            for draft, alert in zip(drafts, alerts_now, strict=True)
+            if draft.before is None or alert != draft.before.alert
+        ]
+        if not changed:
+            return []
+
+        def work(connection: sa.Connection) -> list[Alert] | None:
+            _wait_for_turn(connection)
+            if look(connection) != drafts:
+                return None
             told = []
-            for place, alert in enumerate(after):
-                before = stored[place] if place < len(stored) else None
-                first_seen = before.at if before else now
-                named = Alert(
-                    problem=problem,
-                    signals=alert.signals,
-                    change=change(alert),
-                    done=done(alert, first_seen),
-                )
-                if before is not None and before.closed_at is not None and alert == before.alert:
-                    continue
-                number = _keep(connection, named, before, now)
-                why = occasion(before.alert if before else None, named)
+            for before, alert in changed:
+                number = keep_alert(connection, alert, before, now)
+                why = occasion(before.alert if before else None, alert)
                 if why is not None:
-                    _write_messages(connection, number, named, why, channels=channels, now=now)
-                    told.append(named)
+                    write_messages(connection, number, alert, why, channels=channels, now=now)
+                    told.append(alert)
             return told
 
         return self.state.write(work)
@@ -167,7 +153,8 @@ class AlertLog:
 
     def open(self, problem: str) -> list[StoredAlert]:
         """Return the alerts that go on, newest first."""
-        return [one for one in self.recent(problem, REMEMBERED) if one.closed_at is None]
+        with self.state.read() as connection:
+            return known_alerts(connection, problem, [])[::-1]
 
     def messages(self, problem: str, alert: int | None = None) -> list[Message]:
         """Return the messages of a problem, or of one of its alerts, oldest first."""
@@ -205,85 +192,31 @@ class AlertLog:
         query = sa.select(alert_messages).where(waiting, due, table.channel.in_(channels))
 
         def take(connection: sa.Connection) -> Message | None:
-            found = fetch(connection, query.order_by(table.id).limit(1), Message)
+            # Of two who see the same message in Postgres, the second waits, and finds it taken.
+            oldest = query.order_by(table.id).limit(1).with_for_update(of=alert_messages)
+            found = fetch(connection, oldest, Message)
             if not found:
                 return None
             taken = {"attempts": found[0].attempts + 1, "next_at": now + CLAIM, "fault": ""}
-            _change(connection, found[0], taken)
+            change_message(connection, found[0], taken)
             return found[0]
 
         return self.state.write(take)
 
     def delivered(self, message: Message, *, at: datetime) -> None:
         """Note that a message has reached people."""
-        self.state.write(lambda connection: _change(connection, message, {"delivered_at": at}))
+        self.state.write(
+            lambda connection: change_message(connection, message, {"delivered_at": at})
+        )
 
     def failed(self, message: Message, fault: str, *, at: datetime) -> None:
         """Note why a message did not go out; it is sent again after a pause that doubles."""
         pause = min(FIRST_PAUSE * 2 ** min(message.attempts, 20), LONGEST_PAUSE)
         values = {"next_at": at + pause, "fault": fault}
-        self.state.write(lambda connection: _change(connection, message, values))
+        self.state.write(lambda connection: change_message(connection, message, values))
 
 
-def _newest(connection: sa.Connection, problem: str) -> list[StoredAlert]:
-    query = sa.select(alerts).where(alerts.c.problem == problem)
-    found = fetch(connection, query.order_by(alerts.c.id.desc()).limit(REMEMBERED), StoredAlert)
-    return found[::-1]
-
-
-def _keep(
-    connection: sa.Connection, alert: Alert, before: StoredAlert | None, now: datetime
-) -> int:
-    closed = before.closed_at if before else None
-    values = {
-        "severity": alert.severity,
-        "cause": ", ".join(alert.kinds),
-        "text": plain_text(alert),
-        "details": alert.to_json(),
-        "closed_at": None if alert.until is None else closed or now,
-    }
-    if before is not None:
-        connection.execute(sa.update(alerts).where(alerts.c.id == before.id).values(values))
-        return before.id
-    new = {**values, "problem": alert.problem, "episode": alert.name, "at": now}
-    return connection.execute(sa.insert(alerts).values(new).returning(alerts.c.id)).scalar_one()
-
-
-def _write_messages(
-    connection: sa.Connection,
-    number: int,
-    alert: Alert,
-    why: str,
-    *,
-    channels: Sequence[str],
-    now: datetime,
-) -> None:
-    told = connection.execute(
-        sa.select(alert_messages.c.channel).where(
-            alert_messages.c.alert == number, alert_messages.c.occasion == why
-        )
-    )
-    already = set(told.scalars())
-    asked = [LOG_CHANNEL] if why == PAST else channels
-    rows = [
-        {
-            "alert": number,
-            "problem": alert.problem,
-            "occasion": why,
-            "channel": channel,
-            "content": alert.to_json(),
-            "at": now,
-            "attempts": 0,
-            "next_at": now,
-            "fault": "",
-        }
-        for channel in asked
-        if channel not in already
-    ]
-    if rows:
-        connection.execute(sa.insert(alert_messages), rows)
-
-
-def _change(connection: sa.Connection, message: Message, values: Mapping[str, Any]) -> None:
-    chosen = alert_messages.c.id == message.id
-    connection.execute(sa.update(alert_messages).where(chosen).values(values))
+def _wait_for_turn(connection: sa.Connection) -> None:
+    """Let one absorb after another: in SQLite writers wait for each other anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ABSORBING_LOCK)))

@@ -7,7 +7,7 @@ from datetime import datetime
 from statistics import fmean
 from typing import Any
 
-from ml_assets.core.alert import Alert, ExpectedLoss, Kind, Signal
+from ml_assets.core.alert import ExpectedLoss, Kind, Signal
 from ml_assets.core.alert_signals import (
     ColumnChange,
     coverage_signal,
@@ -150,13 +150,3 @@ def _loss_of(row: dict[str, Any], *, confidence: float, before: float | None) ->
         before=before,
         origin=row["belief"],
     )
-
-
-def change_sentence(workspace: Workspace, declared: DeclaredProblem, alert: Alert) -> str:
-    """Return what the newest change report says of an alert's episodes; empty if there is none."""
-    table = table_name(declared, "change_reports")
-    if not workspace.lake.exists(table):
-        return alert.change
-    keys = {signal.key for signal in alert.signals}
-    rows = [row for row in workspace.lake.read(table).to_pylist() if row["episode"] in keys]
-    return max(rows, key=lambda row: row["until"])["sentence"] if rows else alert.change

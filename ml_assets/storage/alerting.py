@@ -4,21 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ml_assets.core.alert import Alert, Signal, moment
+from ml_assets.core.alert import Alert, Signal
+from ml_assets.core.causes import FAILED
 from ml_assets.core.errors import DeliveryError
 from ml_assets.core.problem import Alerts
-from ml_assets.storage.alert_log import AlertLog
-from ml_assets.storage.alert_sources import LISTED, change_sentence, monitoring_signals
+from ml_assets.storage.alert_history import AlertHistory
+from ml_assets.storage.alert_log import AlertLog, FirstSeen
+from ml_assets.storage.alert_sources import LISTED, monitoring_signals
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.drift_reports import newest_window_end
-from ml_assets.storage.ledger import TRAFFIC, Entry
 from ml_assets.storage.notifier import Channel, channels_of
 from ml_assets.storage.workspace import Workspace
 
 MEET = 4  # windows that signals of one cause may begin apart
-SHOWN = 5
-TOLD = ("promoted", "kept", "rolled_back", "intervened", "intervention_ended", *TRAFFIC)
-FAILED = "failed_run"
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,9 @@ def raise_alerts(
     """
     problem = declared.problem
 
-    def done(alert: Alert, since: datetime) -> tuple[str, ...]:
-        return actions_since(workspace, alert, since)
+    def with_history(found: Sequence[FirstSeen]) -> list[Alert]:
+        history = AlertHistory.read(workspace, declared)
+        return [history.completed(alert, since) for alert, since in found]
 
     return workspace.alerts.absorb(
         problem.name,
@@ -80,37 +79,9 @@ def raise_alerts(
         within=MEET * problem.monitoring.window,
         channels=[channel.name for channel in channels_of(problem.alerts)],
         event_time=event_time,
-        change=lambda alert: change_sentence(workspace, declared, alert),
-        done=done,
+        complete=with_history,
         now=now,
     )
-
-
-def actions_since(workspace: Workspace, alert: Alert, since: datetime) -> tuple[str, ...]:
-    """Say what was decided about an alert's episodes, and how versions moved since a moment."""
-    keys = {signal.key for signal in alert.signals}
-    said: list[tuple[datetime, str]] = [
-        (one.at, f"{one.kind.replace('_', ' ')}: {one.outcome.replace('_', ' ')}. {one.reason}")
-        for one in workspace.decisions.recent(alert.problem)
-        if one.episode in keys
-    ]
-    entries = workspace.ledger.entries(alert.problem)
-    about_the_world = any(signal.kind != FAILED for signal in alert.signals)
-    in_force = _intervention_in_force(entries) if about_the_world else None
-    said += [
-        (entry.at, f"{entry.version} {entry.event.replace('_', ' ')}. {entry.reason}")
-        for entry in entries
-        if entry.event in TOLD and (entry.at >= since or entry is in_force)
-    ]
-    newest = {text: at for at, text in sorted(said)}  # a repeated decision is told once
-    ordered = sorted(newest.items(), key=lambda one: one[1])[-SHOWN:]
-    return tuple(f"{moment(at)} {text}" for text, at in ordered)
-
-
-def _intervention_in_force(entries: Sequence[Entry]) -> Entry | None:
-    """Return what began the intervention that is in force: the same look may tell of its cause."""
-    about = [one for one in entries if one.event in {"intervened", "intervention_ended"}]
-    return about[-1] if about and about[-1].event == "intervened" else None
 
 
 def failed_key(log: AlertLog, problem: str, job: str, run_id: str) -> str:

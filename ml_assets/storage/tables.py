@@ -83,6 +83,14 @@ alerts = sa.Table(
     sa.UniqueConstraint("problem", "episode"),
 )
 
+alert_signals = sa.Table(
+    "alert_signals",
+    metadata,
+    sa.Column("problem", sa.String(63), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("alert", sa.Integer, sa.ForeignKey("alerts.id"), nullable=False),
+)
+
 alert_messages = sa.Table(
     "alert_messages",
     metadata,

@@ -4,16 +4,20 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 
 from ml_assets.core.errors import DeliveryError
 from ml_assets.core.problem import Alerts
 from ml_assets.storage.alert_log import CLAIM, FIRST_PAUSE, LONGEST_PAUSE, AlertLog
 from ml_assets.storage.alerting import deliver, failed_key
-from ml_assets.storage.state import State
+from ml_assets.storage.state import WRITES, State, migrations
 from ml_assets.storage.workspace import Workspace
 from ml_assets_tests.core.alerts import HOUR, signal
 from ml_assets_tests.storage.receivers import webhook
@@ -90,6 +94,94 @@ def test_what_is_no_longer_found_closes(state: State) -> None:
     closed, failing = sorted(log.recent("plant"), key=lambda one: one.cause)
     assert closed.alert.until == NOW + HOUR
     assert failing.closed_at is None
+
+
+def test_an_old_alert_is_known_however_many_came_after(state: State) -> None:
+    log = AlertLog(state)
+    old = [signal("coverage", 0, until=1), signal("drift", 0, until=1)]  # one cause
+    absorb(log, *old, signal("failed_run"))
+    later = [signal(hours=hour, until=hour + 1) for hour in range(20, 20 * 501, 20)]
+    absorb(log, *later)
+    before = log.recent("plant", 1000)
+    assert len(before) == 502
+    assert [one.cause for one in log.open("plant")] == ["failed_run"]
+    assert absorb(log, *old, *later) == []
+    assert absorb(log, old[1]) == []
+    assert log.recent("plant", 1000) == before
+    absorb(log, signal("failed_run", until=1))
+    assert log.open("plant") == []
+    assert len(log.recent("plant", 1000)) == 502
+
+
+class Told:
+    """Says what was done about alerts, and remembers of which it was asked."""
+
+    def __init__(self, meanwhile=lambda: None):
+        self.asked, self.meanwhile = [], meanwhile
+
+    def __call__(self, found):
+        self.asked.append([alert.name for alert, _ in found])
+        self.meanwhile()
+        return [replace(alert, done=("looked",)) for alert, _ in found]
+
+
+def test_of_what_is_over_and_unchanged_nothing_is_asked(state: State) -> None:
+    log, told = AlertLog(state), Told()
+    past = [signal(hours=hour, until=hour + 1) for hour in (0, 20, 40)]
+    absorb(log, *past, signal(hours=60), complete=told)
+    for _ in range(2):
+        absorb(log, *past, signal(hours=60), complete=told)
+    absorb(log, *past[:2], signal(hours=40, until=42), complete=told)
+    assert told.asked == [
+        ["drift/0", "drift/20", "drift/40", "drift/60"],
+        ["drift/60"],
+        ["drift/60"],
+        ["drift/40", "drift/60"],
+    ]
+    assert all(one.alert.done == ("looked",) for one in log.recent("plant"))
+
+
+def test_what_was_done_is_asked_while_others_may_write(state: State) -> None:
+    """Another process absorbs in between: no alert comes twice, and what it wrote is kept."""
+    with closing(State(state.url)) as elsewhere:
+        other, between = AlertLog(elsewhere), [signal(), signal("performance", 1)]
+
+        def meanwhile():
+            if between:
+                absorb(other, *between)
+                between.clear()
+
+        told = Told(meanwhile)
+        absorb(AlertLog(state), signal(severity="critical"), signal(hours=90), complete=told)
+    assert len(told.asked) == 2
+    log = AlertLog(state)
+    (one,) = log.recent("plant")
+    assert (one.alert.kinds, one.severity) == (("drift", "performance"), "critical")
+    assert [occasion for occasion, channel in occasions(log) if channel == "log"] == [
+        "opened",
+        "severity critical",
+    ]
+
+
+def test_an_idle_look_waits_for_no_writer(sqlite_state: State) -> None:
+    log = AlertLog(sqlite_state)
+    absorb(log, signal(), signal(hours=-90, until=-80))
+    with (
+        closing(State(sqlite_state.url)) as elsewhere,
+        elsewhere.engine.execution_options(**{WRITES: True}).begin(),
+    ):
+        absorb(log, signal(), signal(hours=-90, until=-80))
+        absorb(log)
+
+
+def test_many_absorb_at_once_and_each_signal_is_in_one_alert(state: State) -> None:
+    log = AlertLog(state)
+    found = [signal("drift", 0), signal("performance", 1), signal("coverage", 2)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda one: absorb(log, one), found * 4))
+    (one,) = log.recent("plant")
+    assert sorted(one.alert.kinds) == ["coverage", "drift", "performance"]
+    assert {occasion for occasion, _ in occasions(log)} == {"opened"}
 
 
 def test_a_message_is_sent_by_one_and_only_once(state: State) -> None:
@@ -211,3 +303,18 @@ def test_killed_on_the_way_nothing_is_lost(workspace, before, times) -> None:
         assert deliver(workspace, "plant", declared, now=NOW + CLAIM).delivered == 1
         assert len(server.got) == times
         assert len(set(server.got)) == 1  # under one name: a receiver can tell
+
+
+def test_alerts_of_an_older_release_are_known_by_each_signal(state: State) -> None:
+    """The migration finds the signals of alerts in their JSON, in both databases."""
+    log = AlertLog(state)
+    absorb(log, signal(until=2), signal("performance", 1, until=3), signal("failed_run"))
+    before = log.recent("plant")
+    config = migrations()
+    with state.engine.execution_options(**{WRITES: True}).begin() as connection:
+        connection.execute(sa.text("DROP TABLE alert_signals"))
+        config.attributes["connection"] = connection
+        command.stamp(config, "0004")
+    state.migrate()
+    assert absorb(log, signal("performance", 1, until=3), signal("failed_run")) == []
+    assert log.recent("plant") == before
