@@ -15,6 +15,7 @@ KEY_FORMATS = {"hour": "%Y-%m-%d-%H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", 
 PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+Keys = tuple[str, str]
 CRONS = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 1", "month": "0 0 1 * *"}
 # Runs of a pool take turns (dagster.yaml): who writes rows, who makes versions, who reports.
 POOLS = {
@@ -54,14 +55,20 @@ def window_of_run(problem: Problem, tags: Mapping[str, str]) -> Window:
         DagsterInvariantViolationError: If the problem has no partition yet.
     """
     keys = partitions_of(problem)
-    first, last = keys.get_first_partition_key(), keys.get_last_partition_key()
-    first = tags.get(PARTITION, tags.get(RANGE_START, first))
-    last = tags.get(PARTITION, tags.get(RANGE_END, last))
+    whole = keys.get_first_partition_key(), keys.get_last_partition_key()
+    first, last = asked_keys(tags) or whole
     if first is None or last is None:
         message = f"{problem.name} has no partition yet: partitions.start is in the future."
         raise dg.DagsterInvariantViolationError(message)
     start, end = (keys.time_window_for_partition_key(key) for key in (first, last))
     return Window(plain_utc(start.start), plain_utc(end.end))
+
+
+def asked_keys(tags: Mapping[str, str]) -> Keys | None:
+    """Return the first and the last partition that a run asks for by its tags; None if for none."""
+    first = tags.get(PARTITION, tags.get(RANGE_START))
+    last = tags.get(PARTITION, tags.get(RANGE_END))
+    return None if first is None or last is None else (first, last)
 
 
 def plain_utc(moment: datetime) -> datetime:

@@ -1,16 +1,18 @@
 """Alerts between runs: failed runs are told, and what waits is sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from ml_assets.assets.stage import plain_utc, window_of_run
+from ml_assets.assets.stage import RANGE_END, RANGE_START, asked_keys, plain_utc, window_of_run
+from ml_assets.automation.failures import EndedRun, left_over
 from ml_assets.automation.tidying import TIDYING
 from ml_assets.core.alert import Signal
 from ml_assets.core.alert_signals import failure_signal
-from ml_assets.storage.alerting import FAILED, deliver, failed_key, raise_alerts
+from ml_assets.core.causes import FAILED
+from ml_assets.storage.alerting import deliver, failed_key, raise_alerts
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.workspace import Workspace
 
@@ -31,14 +33,16 @@ def failure_sensor(declared: DeclaredProblem, jobs: Sequence[Any]) -> dg.SensorD
     ) -> None:
         run = context.dagster_run
         now = datetime.now(tz=UTC)
-        job = run.job_name.removeprefix(f"{problem.name}_")
+        key = failed_key(workspace.alerts, problem.name, run.job_name, run.run_id)
+        # This run too, should a later one have made it good already.
+        failed = [EndedRun(now, asked_keys(run.tags)), *_left_over(context.instance, key, now)]
         signal = failure_signal(
             problem.name,
             job=run.job_name,
-            key=failed_key(workspace.alerts, problem.name, run.job_name, run.run_id),
+            key=key,
             what=_said(context),
             at=now,
-            again=_again(declared, job, run.tags),
+            again=_again(declared, run.job_name, failed),
         )
         raise_alerts(workspace, declared, [signal], now=now)
         deliver(workspace, problem.name, problem.alerts)
@@ -63,7 +67,7 @@ def alert_sensor(declared: DeclaredProblem) -> dg.SensorDefinition:
         mended = [
             signal.ended(now, "the job succeeded")
             for signal in _failing(workspace, problem.name)
-            if _succeeded_since(context.instance, signal)
+            if not _left_over(context.instance, signal.key, signal.since)
         ]
         raise_alerts(workspace, declared, mended, now=now)
         sent = deliver(workspace, problem.name, problem.alerts)
@@ -82,13 +86,10 @@ def _failing(workspace: Workspace, problem: str) -> list[Signal]:
     ]
 
 
-def _succeeded_since(instance: dg.DagsterInstance, signal: Signal) -> bool:
-    asked = dg.RunsFilter(
-        job_name=signal.key.split("/")[1],
-        statuses=[dg.DagsterRunStatus.SUCCESS],
-        updated_after=signal.since,
-    )
-    return bool(instance.get_run_records(asked, limit=1))
+def _left_over(instance: dg.DagsterInstance, key: str, since: datetime) -> list[EndedRun]:
+    """Return the failed runs that a signal's key stands for and that no success has made good."""
+    _, job, first = key.split("/")
+    return left_over(instance, job, first=first, since=since)
 
 
 def _said(context: dg.RunFailureSensorContext) -> str:
@@ -105,11 +106,17 @@ def _said(context: dg.RunFailureSensorContext) -> str:
     return f"Run {run.run_id[:8]} of {run.job_name} failed. {' '.join(said[:LINES])}"
 
 
-def _again(declared: DeclaredProblem, job: str, tags: Mapping[str, str]) -> str:
+def _again(declared: DeclaredProblem, job: str, failed: Sequence[EndedRun]) -> str:
+    """Return the command whose one run makes all of some failed runs of a job good."""
+    name = declared.problem.name
     if job == TIDYING:
-        return f"ml-assets tidy {declared.problem.name}"
+        return f"ml-assets tidy {name}"
+    asked = [run.asked for run in failed if run.asked is not None]
+    starts, ends = [first for first, _ in asked], [last for _, last in asked]
+    tags = {RANGE_START: min(starts), RANGE_END: max(ends)} if asked else {}
     window = window_of_run(declared.problem, tags)
     start, end = (f"{plain_utc(moment):%Y-%m-%dT%H:%M:%S}" for moment in (window.start, window.end))
     if window.end - window.start >= timedelta(days=1):
         start, end = (text.removesuffix("T00:00:00") for text in (start, end))
-    return f"ml-assets materialize {declared.problem.name} --job {job} --start {start} --end {end}"
+    short = job.removeprefix(f"{name}_")
+    return f"ml-assets materialize {name} --job {short} --start {start} --end {end}"

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,16 +9,19 @@ import click
 import dagster as dg
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 import typer
 from rich.console import Console
 
+from ml_assets.assets.stage import PARTITION, RANGE_END, RANGE_START
 from ml_assets.cli.alerts import listed, tried
 from ml_assets.cli.app import app
 from ml_assets.core.problem import Alerts, Email
 from ml_assets.core.problem.assurance import PredictionInterval
 from ml_assets.core.window import Window
-from ml_assets.storage.alerting import gather
+from ml_assets.storage.alerting import gather, raise_alerts
 from ml_assets.storage.drift_reports import SCHEMA
+from ml_assets_tests.core.alerts import signal
 from ml_assets_tests.journeys.test_automation import tick
 from ml_assets_tests.journeys.test_files import runner
 from ml_assets_tests.storage.receivers import SECRET, Letterbox, running, webhook
@@ -128,6 +130,27 @@ def test_what_was_done_is_told_with_the_end(watched, hook):
         "retraining: retrain. Drift was seen.",
         "v2 promoted. better by 9 %",
     ]
+
+
+def test_the_history_is_read_once_for_many_alerts_and_not_for_those_that_are_over(watched):
+    asked = []
+
+    @sa.event.listens_for(watched.workspace.state.engine, "before_cursor_execute")
+    def _note(_connection, _cursor, statement, *_):
+        asked.append(statement)
+
+    def read_for(*signals):
+        """Absorb signals, and count how often the ledger and the decisions are read."""
+        asked.clear()
+        raise_alerts(watched.workspace, watched.declared, signals, now=NOW)
+        return [sum(f"FROM {table}" in one for one in asked) for table in ("ledger", "decisions")]
+
+    begun = [signal("failed_run", hours) for hours in range(3)]
+    over = [signal("failed_run", hours, until=hours) for hours in range(10, 20)]
+    assert read_for(*begun, *over) == [1, 1]
+    assert read_for() == [1, 1]  # three go on
+    assert read_for(*(one.ended(NOW, "mended") for one in begun)) == [1, 1]
+    assert read_for(*over) == [0, 0]
 
 
 def test_an_intervention_that_began_in_the_same_look_is_told_at_once(watched, hook):
@@ -244,43 +267,92 @@ def test_an_unreachable_webhook_fails_no_run_and_is_tried_at_the_next_tick(watch
     assert tick(watched, "alert_sensor").skip_message == "1 messages were sent."
 
 
+def fail(runner, job, *, run=None):
+    """Let a job fail, or take a run that did, and have people told of it."""
+    run = run or record_run(runner, job, dg.DagsterEventType.RUN_FAILURE)
+    sensor = runner.definitions.get_repository_def().get_sensor_def("meters_failure_sensor")
+    logged = runner.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    context = dg.build_run_status_sensor_context(
+        sensor_name=sensor.name,
+        dagster_instance=runner.instance,
+        dagster_run=runner.instance.get_run_by_id(run.run_id),
+        dagster_event=logged[-1].dagster_event,
+        resources={"workspace": runner.workspace},
+    ).for_run_failure()
+    sensor(context)
+
+
+def record_run(runner, job, ended, tags=None):
+    """Let Dagster remember a run of a job, and how it ended."""
+    run = runner.instance.create_run_for_job(
+        runner.definitions.resolve_job_def(job), status=dg.DagsterRunStatus.STARTED, tags=tags
+    )
+    event = dg.DagsterEvent(event_type_value=ended.value, job_name=job)
+    runner.instance.report_dagster_event(event, run_id=run.run_id)
+    return run
+
+
+def succeed(runner, job, tags=None):
+    """Let a job succeed, and say whether no alert is open after the next tick."""
+    record_run(runner, job, dg.DagsterEventType.RUN_SUCCESS, tags)
+    tick(runner, "alert_sensor")
+    return runner.workspace.alerts.open("meters") == []
+
+
+def asked(first, last):
+    return {RANGE_START: f"2024-01-{first:02}", RANGE_END: f"2024-01-{last:02}"}
+
+
 def test_a_failing_job_is_told_once_and_closed_when_it_succeeds(watched, hook):
-    window = Window(DAY, DAY + 24 * HOUR)
-    repository = watched.definitions.get_repository_def()
-    sensor = repository.get_sensor_def("meters_failure_sensor")
+    window = Window(DAY - 24 * HOUR, DAY + 24 * HOUR)
+    record_run(watched, "meters_training", dg.DagsterEventType.RUN_SUCCESS, asked(1, 3))
     for _ in range(2):
         failed = watched.run("training", window, raise_on_error=False)  # there are no features
-        assert not failed.success
-        context = dg.build_run_status_sensor_context(
-            sensor_name=sensor.name,
-            dagster_instance=watched.instance,
-            dagster_run=failed.dagster_run,
-            dagster_event=next(e for e in failed.all_events if e.is_run_failure),
-            resources={"workspace": watched.workspace},
-        ).for_run_failure()
-        sensor(context)
+        fail(watched, "meters_training", run=failed.dagster_run)
     (told,) = [json.loads(body) for body in hook.got]
     assert told["title"].startswith("[critical] meters: meters_training fails since")
     assert told["next_command"] == (
-        "ml-assets materialize meters --job training --start 2024-01-03 --end 2024-01-04"
+        "ml-assets materialize meters --job training --start 2024-01-02 --end 2024-01-04"
     )
     assert "training_set" in told["sections"]["What changed"][0]
     tick(watched, "alert_sensor")
     assert len(hook.got) == 1
-    stored = watched.workspace.alerts.open("meters")[0]
-    _record_success(watched, "meters_training")
-    tick(watched, "alert_sensor")
-    assert watched.workspace.alerts.open("meters") == []
+    (stored,) = watched.workspace.alerts.open("meters")
     assert stored.episode.startswith("failed_run/meters_training/")
+    for elsewhere in (None, asked(1, 1), asked(1, 2), {PARTITION: "2024-01-03"}, asked(4, 5)):
+        assert not succeed(watched, "meters_training", elsewhere)
+    assert succeed(watched, "meters_training", asked(1, 3))
     assert json.loads(hook.got[-1])["state"] == "over"
 
 
-def _record_success(runner, job):
-    """Let Dagster remember a run of a job that succeeded."""
-    time.sleep(1.1)  # Dagster keeps seconds
-    runner.instance.create_run_for_job(
-        runner.definitions.resolve_job_def(job), status=dg.DagsterRunStatus.SUCCESS
+def test_a_failed_run_without_partitions_is_made_good_by_any_success_of_its_job(watched):
+    for success in (None, {PARTITION: "2024-01-03"}):
+        fail(watched, "meters_landing")
+        assert not succeed(watched, "meters_data")  # another job
+        assert succeed(watched, "meters_landing", success)
+
+
+def test_each_run_that_failed_is_made_good_before_the_alert_is_over(watched):
+    for day in (1, 3):
+        failed = record_run(
+            watched, "meters_scoring", dg.DagsterEventType.RUN_FAILURE, asked(day, day)
+        )
+        fail(watched, "meters_scoring", run=failed)
+    (stored,) = watched.workspace.alerts.open("meters")
+    assert stored.alert.next_command.endswith("--start 2024-01-01 --end 2024-01-04")
+    assert not succeed(watched, "meters_scoring", asked(3, 3))
+    assert succeed(watched, "meters_scoring", asked(1, 1))
+
+
+def test_a_run_that_dagster_forgot_is_made_good_by_any_later_success(watched):
+    failed = record_run(
+        watched, "meters_scoring", dg.DagsterEventType.RUN_FAILURE, {PARTITION: "2024-01-01"}
     )
+    fail(watched, "meters_scoring", run=failed)
+    watched.instance.delete_run(failed.run_id)
+    tick(watched, "alert_sensor")
+    assert watched.workspace.alerts.open("meters") != []
+    assert succeed(watched, "meters_scoring", asked(3, 3))
 
 
 def command(text):
