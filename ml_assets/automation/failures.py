@@ -22,18 +22,28 @@ class EndedRun:
     at: datetime
     asked: Keys | None
 
-    def makes_good(self, failed: "EndedRun") -> bool:
-        """Whether this success came after a failure, and asked for all that the failed run did."""
+    def makes_good(self, failed: "EndedRun", *, newest_counts: bool) -> bool:
+        """Whether this success came after a failure, and asked for all that the failed run did.
+
+        Where the newest counts, as of models, one that asked for later partitions does too.
+        """
         if self.at <= failed.at:
             return False
         if failed.asked is None or self.asked is None:
             return failed.asked is None
+        if newest_counts:
+            return failed.asked[1] <= self.asked[1]
         # The keys of a problem's partitions sort as the moments that they name.
         return self.asked[0] <= failed.asked[0] and failed.asked[1] <= self.asked[1]
 
 
 def left_over(
-    instance: dg.DagsterInstance, job: str, *, first: str, since: datetime
+    instance: dg.DagsterInstance,
+    job: str,
+    *,
+    first: str,
+    since: datetime,
+    newest_counts: bool = False,
 ) -> list[EndedRun]:
     """Return the failed runs of a job, from one of them on, that no success has made good.
 
@@ -42,13 +52,18 @@ def left_over(
         job: Name of the job.
         first: Id of the first failed run.
         since: When that was told; it counts if Dagster no longer knows the run.
+        newest_counts: Whether a success of later partitions makes a failure good.
     """
     records = instance.get_run_records(dg.RunsFilter(run_ids=[first]), limit=1)
     known = [_ended(record.dagster_run, record.end_time) for record in records if record.end_time]
     begin = known[0] if known else EndedRun(since, None)
     failed = [begin, *_ended_after(instance, job, dg.DagsterRunStatus.FAILURE, begin.at)]
     succeeded = _ended_after(instance, job, dg.DagsterRunStatus.SUCCESS, begin.at)
-    return [run for run in failed if not any(one.makes_good(run) for one in succeeded)]
+    return [
+        run
+        for run in failed
+        if not any(one.makes_good(run, newest_counts=newest_counts) for one in succeeded)
+    ]
 
 
 def _ended_after(

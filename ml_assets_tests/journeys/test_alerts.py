@@ -319,7 +319,7 @@ def test_a_failing_job_is_told_once_and_closed_when_it_succeeds(watched, hook):
     assert len(hook.got) == 1
     (stored,) = watched.workspace.alerts.open("meters")
     assert stored.episode.startswith("failed_run/meters_training/")
-    for elsewhere in (None, asked(1, 1), asked(1, 2), {PARTITION: "2024-01-03"}, asked(4, 5)):
+    for elsewhere in (None, asked(1, 1), asked(1, 2), {PARTITION: "2024-01-02"}):
         assert not succeed(watched, "meters_training", elsewhere)
     assert succeed(watched, "meters_training", asked(1, 3))
     assert json.loads(hook.got[-1])["state"] == "over"
@@ -340,8 +340,16 @@ def test_each_run_that_failed_is_made_good_before_the_alert_is_over(watched):
         fail(watched, "meters_scoring", run=failed)
     (stored,) = watched.workspace.alerts.open("meters")
     assert stored.alert.next_command.endswith("--start 2024-01-01 --end 2024-01-04")
-    assert not succeed(watched, "meters_scoring", asked(3, 3))
+    for elsewhere in (None, asked(3, 3), {PARTITION: "2024-01-02"}, asked(4, 5)):
+        assert not succeed(watched, "meters_scoring", elsewhere)
     assert succeed(watched, "meters_scoring", asked(1, 1))
+
+
+def test_a_failed_training_is_made_good_by_that_of_a_later_cutoff(watched):
+    failed = record_run(watched, "meters_training", dg.DagsterEventType.RUN_FAILURE, asked(2, 2))
+    fail(watched, "meters_training", run=failed)
+    assert not succeed(watched, "meters_training", asked(1, 1))
+    assert succeed(watched, "meters_training", asked(3, 3))
 
 
 def test_a_run_that_dagster_forgot_is_made_good_by_any_later_success(watched):
