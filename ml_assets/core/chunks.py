@@ -57,14 +57,15 @@ class Expected:
 
         Args:
             by_phase: Reference counts, shape (phases, bins).
-            mix: Rows of production by phase; each must occur in the reference. None takes the
-                reference as it is.
+            mix: Rows by phase, of which at least one phase must occur in the reference. None takes
+                the reference as it is.
         """
         rows = by_phase.sum(axis=1)
         if mix is None or len(by_phase) == 1:
             total = rows.sum()
             return cls(by_phase.sum(axis=0) / total, float(total))
-        used = mix > 0
+        # A stretch of the reference holds no value either where its phase never had one.
+        used = (mix > 0) & (rows > 0)
         weights = mix[used] / mix[used].sum()
         shares = weights @ (by_phase[used] / rows[used][:, None])
         return cls(shares, float(1 / np.sum(weights**2 / rows[used])))
