@@ -70,6 +70,10 @@ class CategoryTest:
             exponent=self._growth,
         )
 
+    def judges(self, mix: np.ndarray | None = None) -> bool:
+        """Return that changes show in every mix of phases: each category has a test of its own."""
+        return True
+
     def design_effect(self, windows: Lengths = 1) -> np.ndarray:
         """Return the mean chi-square to be expected against that of independent rows."""
         share = 1 - self.expected().shares

@@ -28,6 +28,10 @@ class ColumnTest(Protocol):
         """How much its statistics vary from stretch to stretch."""
         ...
 
+    def judges(self, mix: np.ndarray | None = None) -> bool:
+        """Whether changes within a mix of phases show."""
+        ...
+
     def design_effect(self, windows: Lengths = 1) -> np.ndarray:
         """How many dependent rows weigh as one independent row."""
         ...

@@ -178,6 +178,8 @@ class _Test:
 def _value_tests(
     column: ColumnReference, found: Stretches, monitoring: Monitoring
 ) -> Iterator[_Test]:
+    if not column.test.judges(found.mix):
+        return
     present = found.bins.sum(axis=1)
     effective = present / column.test.design_effect(found.windows)
     yield _Test(

@@ -114,6 +114,14 @@ class NumericTest:
             exponent=self._growth,
         )
 
+    def judges(self, mix: np.ndarray | None = None) -> bool:
+        """Return whether changes within a mix of phases show.
+
+        Where each phase stands still, at another value than the next, nothing tells how often the
+        values may change places. Of phases that stand still at one value any other value tells.
+        """
+        return self._orders_of(mix) > 0 or np.count_nonzero(self.basis(mix).expected.shares) == 1
+
     def design_effect(self, windows: Lengths = 1) -> np.ndarray:
         """Return the mean variance of the scores to be expected, 1 for independent rows."""
         if self._orders == 0:
@@ -129,7 +137,7 @@ class NumericTest:
         n = np.maximum(bins.sum(axis=-1), 1)
         outside = bins[..., basis.expected.shares == 0].sum(axis=-1)
         stray = chance_of_more(outside, n, 1 / (known + 1))
-        if self._orders == 0:
+        if self._orders_of(mix) == 0:
             return stray
         variance = (1 / n + 1 / known)[..., None]
         z = basis.drift(bins)[..., : self._orders] / np.sqrt(variance)
@@ -155,10 +163,21 @@ class NumericTest:
         )
 
     @cached_property
+    def _filled(self) -> np.ndarray:
+        """Bins that each phase fills."""
+        return (self.by_phase > 0).sum(axis=1)
+
+    @cached_property
     def _orders(self) -> int:
-        # Phases may fill fewer bins than the whole, so the poorest decides.
-        filled = (self.by_phase > 0).sum(axis=1)
-        return max(0, min(MAX_ORDER, int(filled[filled > 0].min()) - 1))
+        # Phases may fill fewer bins than the whole, so the poorest of those that vary decides.
+        vary = self._filled[self._filled > 1]
+        return min(MAX_ORDER, int(vary.min()) - 1) if len(vary) else 0
+
+    def _orders_of(self, mix: np.ndarray | None) -> int:
+        """Return the scores of a mix of phases: none where all of them stand still."""
+        if mix is None or len(self.by_phase) == 1 or np.any(self._filled[mix > 0] > 1):
+            return self._orders
+        return 0
 
     def _budget(self, effective: np.ndarray) -> np.ndarray:
         """Return the share of the level that each score may spend, shape (..., orders)."""
@@ -191,11 +210,11 @@ class NumericTest:
         return [(part.windows, self._spread(part)) for part in self.chunks]
 
     def _spread(self, part: Chunks) -> np.ndarray:
-        """Return the standardised scores of the chunks that hold a value."""
+        """Return the standardised scores of the chunks that have any."""
         rows = part.bins.sum(axis=1)
         spreads = []
         for bins, n, mix in zip(part.bins, rows, part.phases, strict=True):
-            if n:
+            if n and self._orders_of(mix):
                 basis = self.basis(mix)
                 factor = n * finite_reference(n, basis.expected.rows)
                 spreads.append(basis.drift(bins)[: self._orders] * factor**0.5)

@@ -43,6 +43,10 @@ def rows(days, *, seed, night, still, moved=0.0, at_night=None):
     return pd.DataFrame({"number": number, "text": text}), times
 
 
+def zero(hours):
+    return np.zeros(len(hours))
+
+
 def missing(hours):
     return np.full(len(hours), np.nan)
 
@@ -79,14 +83,14 @@ def drifting(found, column):
     }
 
 
-@pytest.mark.parametrize("still", [missing])
+@pytest.mark.parametrize("still", [zero, missing])
 def test_a_column_that_rests_at_night_is_quiet_without_a_change(still):
     found = verdicts(still=still)
     assert {hour: v.drifted for hour, v in found.items() if v.drifted} == {}
 
 
 @pytest.mark.parametrize("column", list(KINDS))
-@pytest.mark.parametrize("still", [missing])
+@pytest.mark.parametrize("still", [zero, missing])
 def test_a_column_that_rests_at_night_is_judged_by_day(still, column):
     found = verdicts(still=still, moved=1.0)
     day = set(range(24)) - set(LONG_NIGHT)
@@ -94,7 +98,20 @@ def test_a_column_that_rests_at_night_is_judged_by_day(still, column):
     assert all(column not in found[hour].unjudged for hour in day)
 
 
+def test_at_night_another_value_than_the_constant_shows():
+    found = verdicts(still=zero, at_night=0.5)
+    assert drifting(found, "number") >= set(LONG_NIGHT)
+
+
 @pytest.mark.parametrize("column", list(KINDS))
 def test_at_night_a_column_that_was_always_missing_is_not_judged(column):
     found = verdicts(still=missing)
     assert all(column in found[hour].unjudged for hour in LONG_NIGHT)
+
+
+def test_values_that_may_change_places_between_hours_that_each_stand_still_are_not_judged():
+    rule = RULE.model_copy(update={"min_rows": ROWS + 1})  # more than one such hour has
+    found = verdicts(night=range(24), still=lambda hours: hours.astype(float), rule=rule)
+    assert {(verdict.state, verdict.unjudged) for verdict in found.values()} == {
+        ("quiet", ("number",))
+    }
