@@ -44,7 +44,7 @@ class ColumnReference:
         missing_by_phase: Missing values by phase.
         chunks: Stretches by length; the first are as long as a window, if there were enough.
         singletons: Categories that occur once, which says how likely a new one is.
-        was_constant: Whether a chunk held one value only.
+        was_constant: Whether a chunk, or a phase of the season, held one value only.
         prior: Odds that its rows depend on their neighbours, as the other columns have them.
     """
 
@@ -75,7 +75,8 @@ class ColumnReference:
             missing_by_phase=np.array([part.missing for part in phases]),
             chunks=tuple(layout.count(column, bins)),
             singletons=singletons,
-            was_constant=any(is_constant(part) for part in windows),
+            # Chunks may miss, or straddle, the hour in which it stands still every day.
+            was_constant=any(is_constant(part) for part in [*windows, *phases]),
         )
 
     @cached_property
@@ -100,8 +101,9 @@ class ColumnReference:
 
     @cached_property
     def was_empty(self) -> bool:
-        """Whether a chunk held no value at all."""
-        return bool(self.chunks[0].bins.sum(axis=1).min() == 0)
+        """Whether a chunk, or a phase of the season, held no value at all."""
+        of_phases = self.by_phase.sum(axis=1)[self.missing_by_phase > 0]
+        return bool(min(self.chunks[0].bins.sum(axis=1).min(), of_phases.min(initial=1)) == 0)
 
     @property
     def tells_unseen(self) -> bool:

@@ -17,7 +17,7 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 ROWS = 200  # an hour
 RULE = Monitoring(season=DAY, scales=(1, 2), min_rows=50)
 KINDS = {"number": "float", "text": "string"}
-LONG_NIGHT = range(5)
+LONG_NIGHT, SHORT_NIGHT = range(5), range(3, 4)
 
 
 def rows(days, *, seed, night, still, moved=0.0, at_night=None):
@@ -83,9 +83,10 @@ def drifting(found, column):
     }
 
 
+@pytest.mark.parametrize("night", [LONG_NIGHT, SHORT_NIGHT])
 @pytest.mark.parametrize("still", [zero, missing])
-def test_a_column_that_rests_at_night_is_quiet_without_a_change(still):
-    found = verdicts(still=still)
+def test_a_column_that_rests_at_night_is_quiet_without_a_change(night, still):
+    found = verdicts(night=night, still=still)
     assert {hour: v.drifted for hour, v in found.items() if v.drifted} == {}
 
 
