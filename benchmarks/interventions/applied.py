@@ -143,10 +143,10 @@ class _Answers:
     def known(self, past: Past, now: datetime) -> LabelledRows:
         """Return the answered rows whose truth is known at a moment."""
         before = slice(self.rows.start, min(self.rows.stop, past.between(Window(now, now)).start))
-        places, _, known_at = past.labels_known(before, now)
-        at = places - self.rows.start
+        known = past.labels_known(before, now)
+        at = known.rows - self.rows.start
         kept = self.is_known[at]
-        at, known_at = at[kept][-MOST_ROWS:], known_at[kept][-MOST_ROWS:]
+        at, known_at = at[kept][-MOST_ROWS:], known.known_at[kept][-MOST_ROWS:]
         found = self.all.rows(at)
         return LabelledRows(found.times, known_at, found.truth, found.said, found.fallback)
 

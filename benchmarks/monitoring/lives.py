@@ -92,8 +92,8 @@ class Life:
     def labels_at(self, rows: slice, moment: datetime) -> FloatArray:
         """Return the labels of some rows that were known at a moment, NaN for the others."""
         found = np.full(rows.stop - rows.start, np.nan)
-        known, labels, _ = self.past.labels_known(rows, moment)
-        found[known - rows.start] = labels.astype(float)
+        known = self.past.labels_known(rows, moment)
+        found[known.rows - rows.start] = known.labels.astype(float)
         return found
 
 

@@ -16,6 +16,23 @@ PLACE = "_place"  # column of training rows: where each lies in the past
 
 
 @dataclass(frozen=True, eq=False)
+class KnownLabels:
+    """The labels of some rows that were known at a moment.
+
+    Attributes:
+        rows: Position in the past of the row that each is of; ascending.
+        labels: Each label.
+        known_at: Since when each was known, in UTC.
+        is_last: Whether no other label ever took the place of each.
+    """
+
+    rows: Positions
+    labels: np.ndarray
+    known_at: Moments
+    is_last: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
 class Past:
     """The feature table beside every label that ever was known of it.
 
@@ -52,14 +69,17 @@ class Past:
         first, last = np.searchsorted(self.times, [_plain(window.start), _plain(window.end)])
         return slice(int(first), int(last))
 
-    def labels_known(self, rows: slice, moment: datetime) -> tuple[Positions, np.ndarray, Moments]:
-        """Return which of some rows had a label at a moment, the labels, and since when."""
+    def labels_known(self, rows: slice, moment: datetime) -> KnownLabels:
+        """Return the labels of some rows that were known at a moment."""
         part = slice(*np.searchsorted(self.label_row, [rows.start, rows.stop]))
         at = _plain(moment)
         until = self.superseded_at[part]
-        known = (self.known_at[part] <= at) & (np.isnat(until) | (until > at))
-        chosen = np.flatnonzero(known) + part.start
-        return self.label_row[chosen], self.label[chosen], self.known_at[chosen]
+        is_last = np.isnat(until)
+        known = np.flatnonzero((self.known_at[part] <= at) & (is_last | (until > at)))
+        chosen = known + part.start
+        return KnownLabels(
+            self.label_row[chosen], self.label[chosen], self.known_at[chosen], is_last[known]
+        )
 
     def last_labels(self) -> np.ndarray:
         """Return the last label of each row, None where none ever came."""
@@ -74,11 +94,11 @@ class Past:
         Its frame has a further column, ``PLACE``.
         """
         first = 0 if since is None else int(np.searchsorted(self.times, _plain(since)))
-        rows, labels, known_at = self.labels_known(slice(first, len(self.frame)), cutoff)
-        frame = self.frame.iloc[rows].reset_index(drop=True)
-        frame["label_known_at"] = pd.Series(known_at).dt.tz_localize("UTC").dt.as_unit("us")
-        frame[self.target] = labels
-        frame[PLACE] = rows
+        known = self.labels_known(slice(first, len(self.frame)), cutoff)
+        frame = self.frame.iloc[known.rows].reset_index(drop=True)
+        frame["label_known_at"] = pd.Series(known.known_at).dt.tz_localize("UTC").dt.as_unit("us")
+        frame[self.target] = known.labels
+        frame[PLACE] = known.rows
         return TrainingSet(frame, self.target, self.numeric, self.categorical, cutoff)
 
 

@@ -25,17 +25,18 @@ from ml_assets.core.loss_readings import (
     needs_estimates,
     starts_of,
 )
-from ml_assets.core.metrics import row_loss
+from ml_assets.core.metrics import Predictions, row_loss
 from ml_assets.core.monitoring_reference import with_residuals
 from ml_assets.core.problem import Problem
 from ml_assets.core.rehearsal.growing import GrowingArray
-from ml_assets.core.rehearsal.past import Past
+from ml_assets.core.rehearsal.past import KnownLabels, Past
 from ml_assets.core.rehearsal.version import Version
 from ml_assets.core.training import predict
 from ml_assets.core.window import Window
 
 FloatArray = npt.NDArray[np.float64]
 MOST_STEPS_AHEAD = 64
+_NEVER = np.datetime64(0, "us")  # before any label
 
 
 @dataclass(eq=False)
@@ -116,14 +117,14 @@ class Service:
         """
         starts = {max(self.since, s) for s in starts_of(self.problem, now, opened=opened)}
         rows = self.past.between(Window(min(starts), max(min(starts), now)))
-        known, _, known_at = self.past.labels_known(rows, now)
+        known = self.past.labels_known(rows, now)
         self._answer(rows.stop)
-        at, count = known - rows.start, rows.stop - rows.start
+        at, count = known.rows - rows.start, rows.stop - rows.start
         losses, delays = np.full((2, count), np.nan)
-        losses[at] = self._logged.joined()[known - self._first]
-        delays[at] = (known_at - self.past.times[known]) / SECOND
+        losses[at] = self._losses_by(known)
+        delays[at] = (known.known_at - self.past.times[known.rows]) / SECOND
         part = slice(rows.start - self._first, rows.stop - self._first)
-        listened = needs_estimates(self.problem, triggers, labelled=len(known))
+        listened = needs_estimates(self.problem, triggers, labelled=len(at))
         estimator = self.version.estimator if listened else None
         answered = AnsweredLately(
             times=self.past.times[rows],
@@ -147,15 +148,15 @@ class Service:
         gap = self.problem.evaluation.gap
         first = change + (self.problem.label.delay if gap is None else gap)
         rows = self.past.between(Window(first, max(first, now)))
-        return len(self.past.labels_known(rows, now)[0])
+        return len(self.past.labels_known(rows, now).rows)
 
     def seen(self, start: datetime, end: datetime, now: datetime) -> pd.DataFrame:
         """Return features, answers and residuals of some rows, as labels known at ``now`` tell."""
         rows = self.past.between(Window(start, end))
-        known, labels, _ = self.past.labels_known(rows, now)
+        known = self.past.labels_known(rows, now)
         self._answer(rows.stop)
         truths = np.full(rows.stop - rows.start, None, dtype=object)
-        truths[known - rows.start] = labels
+        truths[known.rows - rows.start] = known.labels
         answers = self._answers.joined()[rows.start - self._first : rows.stop - self._first]
         return with_residuals(
             self.problem,
@@ -192,6 +193,17 @@ class Service:
         self._scores.append(answers.confidence if answers.classes else answers.values)
         self._losses.append(losses)
         self._logged.append(logged)
+
+    def _losses_by(self, known: KnownLabels) -> FloatArray:
+        """Return the logged loss of answered rows by labels that may have been corrected since."""
+        at = known.rows - self._first
+        losses = self._logged.joined()[at]
+        corrected = np.flatnonzero(~known.is_last)
+        if len(corrected):
+            labels = np.array(known.labels[corrected].tolist())
+            answers = Predictions(self._answers.joined()[at[corrected]])
+            losses[corrected] = row_loss(logged_metric(self.problem), labels, answers)
+        return losses
 
     def _estimates(self, estimator: LossEstimator, rows: slice) -> FloatArray:
         """Return the expected losses of some answered rows; each row is estimated once."""
@@ -255,14 +267,17 @@ class Service:
         """Count a window; say whether more is known than when it was last counted."""
         end = start + self.version.reference.window
         rows = self.past.between(Window(max(start, self.since), end))
-        known, _, _ = self.past.labels_known(rows, now)
+        known = self.past.labels_known(rows, now)
+        # A label that is corrected adds none, but is newer than any that was known before.
+        told = len(known.rows), known.known_at.max(initial=_NEVER)
         before = self._windows.get(start)
-        if rows.start == rows.stop or (before is not None and before.labelled == len(known)):
+        if rows.start == rows.stop or (before is not None and before.told == told):
             return False
         frame = self.seen(max(start, self.since), end, now)
         counts = WindowCounts.of(frame, self.version.reference.bins, start=start)
         ever = int(pd.notna(self.truth[rows]).sum())
-        self._windows[start] = _Window(counts, len(known), len(known) >= ever)
+        is_complete = len(known.rows) >= ever and bool(known.is_last.all())
+        self._windows[start] = _Window(counts, told, is_complete)
         return True
 
 
@@ -273,6 +288,14 @@ def _aligned(moment: datetime, length: timedelta) -> datetime:
 
 @dataclass(frozen=True)
 class _Window:
+    """A window as it was last counted.
+
+    Attributes:
+        counts: In the bins of the version's reference.
+        told: How many labels were known, and since when the newest of them was.
+        is_complete: Whether no more labels come, and none is corrected.
+    """
+
     counts: WindowCounts
-    labelled: int
+    told: tuple[int, np.datetime64]
     is_complete: bool

@@ -1,5 +1,6 @@
 """Streams of two rigs whose law may change at a known moment."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -70,6 +71,24 @@ def past(*, days=40, change=None, seed=0, fault=None, wider=None):
         label=y,
         known_at=known_at,
         superseded_at=np.full(rows, np.datetime64("NaT", "us")),
+    )
+
+
+def corrected(rows, stretch, *, by, at):
+    """Return a past in which the labels of a stretch turn out to be larger at a later moment."""
+    part = rows.between(stretch)
+    wrong = np.arange(part.start, part.stop)
+    moment = np.datetime64(at.replace(tzinfo=None), "us")
+    superseded_at = rows.superseded_at.copy()
+    superseded_at[wrong] = moment
+    label_row = np.r_[rows.label_row, wrong]
+    order = np.argsort(label_row, kind="stable")
+    return replace(
+        rows,
+        label_row=label_row[order],
+        label=np.r_[rows.label, rows.label[wrong] + by][order],
+        known_at=np.r_[rows.known_at, np.full(len(wrong), moment)][order],
+        superseded_at=np.r_[superseded_at, np.full(len(wrong), np.datetime64("NaT", "us"))][order],
     )
 
 

@@ -15,7 +15,14 @@ from ml_assets.core.rehearsal.rehearse import rehearse
 from ml_assets.core.training import Configuration, as_known_at
 from ml_assets.core.window import Window, cut
 from ml_assets.reports.rehearsal import verdict_of
-from ml_assets_tests.core.rehearsal.streams import BEGINS, DAY, past, problem, steps
+from ml_assets_tests.core.rehearsal.streams import (
+    BEGINS,
+    DAY,
+    corrected,
+    past,
+    problem,
+    steps,
+)
 
 CHANGE = BEGINS + 8 * DAY
 
@@ -151,6 +158,18 @@ def test_the_future_is_not_known():
         one.decision for one in whole.decisions[: len(short.decisions)]
     ]
     assert short.losses.tolist() == whole.losses[: len(short.losses)].tolist()
+
+
+def test_a_correction_is_not_known_before_it_is_made():
+    rows, declared = past(days=28), problem(retraining={"triggers": ["realised"], "cost": 0.0})
+    wrong = Window(BEGINS + 2 * DAY, BEGINS + 4 * DAY)
+    mended = corrected(rows, wrong, by=8, at=BEGINS + 7 * DAY)
+    right, late = (
+        rehearsed(declared, one, "declared", days=28).course("declared").decisions
+        for one in (rows, mended)
+    )
+    assert late[:6] == right[:6]
+    assert not any(one.decision.retrain for one in right)
 
 
 @pytest.mark.slow
