@@ -1,4 +1,4 @@
-"""What a version that serves from some moment on answers, and what watching it tells.
+"""What watching a version that serves from some moment on tells.
 
 All of it follows from the version, the moment and the time that is asked about, so policies that
 serve the same version share it.
@@ -14,9 +14,7 @@ import pandas as pd
 
 from ml_assets.core.drift import decide_each, history
 from ml_assets.core.episodes import Episode, VerdictRow, episodes_of
-from ml_assets.core.estimation.loss_estimator import AnsweredRows, LossEstimator
 from ml_assets.core.histograms import EPOCH, WindowCounts
-from ml_assets.core.logged_loss import logged_metric
 from ml_assets.core.loss_reading import LossReading
 from ml_assets.core.loss_readings import (
     SECOND,
@@ -25,18 +23,14 @@ from ml_assets.core.loss_readings import (
     needs_estimates,
     starts_of,
 )
-from ml_assets.core.metrics import Predictions, row_loss
 from ml_assets.core.monitoring_reference import with_residuals
 from ml_assets.core.problem import Problem
-from ml_assets.core.rehearsal.growing import GrowingArray
-from ml_assets.core.rehearsal.past import KnownLabels, Past
+from ml_assets.core.rehearsal.answers import Answers
+from ml_assets.core.rehearsal.past import Past
 from ml_assets.core.rehearsal.version import Version
-from ml_assets.core.training import predict
 from ml_assets.core.window import Window
 
 FloatArray = npt.NDArray[np.float64]
-MOST_STEPS_AHEAD = 64
-_NEVER = np.datetime64(0, "us")  # before any label
 
 
 @dataclass(eq=False)
@@ -60,27 +54,18 @@ class Service:
     since: datetime
     truth: np.ndarray
     audit: npt.NDArray[np.bool_]
-    _end: int = field(default=0, init=False)
-    _ahead: int = field(default=1, init=False)
-    _answers: GrowingArray = field(default_factory=GrowingArray, init=False)
-    _scores: GrowingArray = field(default_factory=GrowingArray, init=False)
-    _losses: GrowingArray = field(default_factory=GrowingArray, init=False)
-    _logged: GrowingArray = field(default_factory=GrowingArray, init=False)
-    _estimated: GrowingArray = field(default_factory=GrowingArray, init=False)
     _windows: dict[datetime, "_Window"] = field(default_factory=dict, init=False)
     _verdicts: dict[datetime, VerdictRow] = field(default_factory=dict, init=False)
     _seen: dict[datetime, tuple[VerdictRow, ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self._first = self.past.between(Window(self.since, self.steps[-1].end)).start
-        self._end = self._first
+        self._answers = Answers(
+            self.problem, self.past, self.version, self.steps, self.since, self.truth
+        )
 
     def losses(self, window: Window) -> FloatArray:
         """Return the losses of the rows of a window; NaN where the truth never came."""
-        rows = self.past.between(window)
-        self._answer(rows.stop)
-        joined = self._losses.joined()
-        return joined[rows.start - self._first : rows.stop - self._first]
+        return self._answers.losses(self.past.between(window))
 
     def episodes(self, now: datetime) -> list[Episode]:
         """Return the episodes of drift that are known at a moment."""
@@ -118,21 +103,19 @@ class Service:
         starts = {max(self.since, s) for s in starts_of(self.problem, now, opened=opened)}
         rows = self.past.between(Window(min(starts), max(min(starts), now)))
         known = self.past.labels_known(rows, now)
-        self._answer(rows.stop)
         at, count = known.rows - rows.start, rows.stop - rows.start
         losses, delays = np.full((2, count), np.nan)
-        losses[at] = self._losses_by(known)
+        losses[at] = self._answers.losses_by(known)
         delays[at] = (known.known_at - self.past.times[known.rows]) / SECOND
-        part = slice(rows.start - self._first, rows.stop - self._first)
         listened = needs_estimates(self.problem, triggers, labelled=len(at))
         estimator = self.version.estimator if listened else None
         answered = AnsweredLately(
             times=self.past.times[rows],
-            scores=self._scores.joined()[part],
+            scores=self._answers.scores(rows),
             losses=losses,
             delays=delays,
             propensities=np.where(self.audit[rows], self.audit.mean(), np.nan),
-            estimates=None if estimator is None else self._estimates(estimator, rows),
+            estimates=None if estimator is None else self._answers.estimates(estimator, rows),
         )
         return loss_readings(
             self.problem,
@@ -154,71 +137,14 @@ class Service:
         """Return features, answers and residuals of some rows, as labels known at ``now`` tell."""
         rows = self.past.between(Window(start, end))
         known = self.past.labels_known(rows, now)
-        self._answer(rows.stop)
         truths = np.full(rows.stop - rows.start, None, dtype=object)
         truths[known.rows - rows.start] = known.labels
-        answers = self._answers.joined()[rows.start - self._first : rows.stop - self._first]
         return with_residuals(
             self.problem,
             self.past.frame.iloc[rows].reset_index(drop=True),
             truth=pd.Series(truths),
-            predicted=pd.Series(answers),
+            predicted=pd.Series(self._answers.values(rows)),
         )
-
-    def _answer(self, stop: int) -> None:
-        """Answer all rows before ``stop``, and some after, since a call costs more than a row."""
-        while self._end < stop:
-            ends = [self.past.between(step).stop for step in self.steps]
-            place = int(np.searchsorted(ends, self._end, side="right"))
-            last = min(place + self._ahead, len(ends)) - 1
-            until = max(stop, ends[last])
-            self._ahead = min(2 * self._ahead, MOST_STEPS_AHEAD)
-            self._append(slice(self._end, until))
-            self._end = until
-
-    def _append(self, rows: slice) -> None:
-        problem = self.problem
-        inputs = self.past.frame.iloc[rows]
-        answers = predict(self.version.model, inputs, problem.task)
-        truth = self.truth[rows]
-        known = np.flatnonzero(pd.notna(truth))
-        losses, logged = np.full((2, len(truth)), np.nan)
-        if len(known):
-            labels = np.array(truth[known].tolist())
-            classes = tuple(sorted({*answers.classes, *labels.tolist()})) if answers.classes else ()
-            given = answers.among(classes).rows(known)
-            losses[known] = row_loss(problem.primary_metric, labels, given)
-            logged[known] = row_loss(logged_metric(problem), labels, given)
-        self._answers.append(answers.values)
-        self._scores.append(answers.confidence if answers.classes else answers.values)
-        self._losses.append(losses)
-        self._logged.append(logged)
-
-    def _losses_by(self, known: KnownLabels) -> FloatArray:
-        """Return the logged loss of answered rows by labels that may have been corrected since."""
-        at = known.rows - self._first
-        losses = self._logged.joined()[at]
-        corrected = np.flatnonzero(~known.is_last)
-        if len(corrected):
-            labels = np.array(known.labels[corrected].tolist())
-            answers = Predictions(self._answers.joined()[at[corrected]])
-            losses[corrected] = row_loss(logged_metric(self.problem), labels, answers)
-        return losses
-
-    def _estimates(self, estimator: LossEstimator, rows: slice) -> FloatArray:
-        """Return the expected losses of some answered rows; each row is estimated once."""
-        first, last = self._first + len(self._estimated), rows.stop
-        if first < last:
-            part = slice(first - self._first, last - self._first)
-            answers = self._answers.joined()[part]
-            regression = self.problem.task == "regression"
-            answered = AnsweredRows(
-                self.past.frame.iloc[first:last].reset_index(drop=True),
-                answers if regression else answers.astype(str),
-                None if regression else self._scores.joined()[part],
-            )
-            self._estimated.append(estimator.losses(answered))
-        return self._estimated.joined()[rows.start - self._first : rows.stop - self._first]
 
     def _watch(self, now: datetime) -> None:
         """Count the windows that are over anew where more is known, and judge from there on."""
@@ -269,7 +195,7 @@ class Service:
         rows = self.past.between(Window(max(start, self.since), end))
         known = self.past.labels_known(rows, now)
         # A label that is corrected adds none, but is newer than any that was known before.
-        told = len(known.rows), known.known_at.max(initial=_NEVER)
+        told = len(known.rows), known.known_at.max() if len(known.rows) else None
         before = self._windows.get(start)
         if rows.start == rows.stop or (before is not None and before.told == told):
             return False
@@ -297,5 +223,5 @@ class _Window:
     """
 
     counts: WindowCounts
-    told: tuple[int, np.datetime64]
+    told: tuple[int, np.datetime64 | None]
     is_complete: bool
