@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.drift.streams import split_stream
-from ml_assets.core.drift import DriftVerdict, decide, decide_each, history
+from ml_assets.core.drift import DriftVerdict, decide, decide_each
 from ml_assets.core.problem import Monitoring
 from ml_assets.core.reference import Reference
+from ml_assets.storage.drift_reports import looked_at
 from ml_assets.storage.profiles import ProfileStore, profile_frame
 
 HOUR = timedelta(hours=1)
@@ -61,8 +62,8 @@ def main() -> None:
             newest = store.put(content, problem="bench", version="v1")
 
         def decided(known: Reference = reference) -> DriftVerdict:
-            since = NEWEST - history(known, RULE)
-            windows = store.read_windows(store.hours("bench", since, version="v1"), known)
+            seen = looked_at(store, "bench", "v1", reference=known, monitoring=RULE, since=NEWEST)
+            windows = store.read_windows(seen, known)
             return decide(known, windows, RULE)
 
         print(f"first decision, {len(parts)} profiles to count: {milliseconds(decided, 1)}")

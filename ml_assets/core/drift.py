@@ -3,14 +3,16 @@
 A window is judged at several lengths, since a small change shows only in many rows. What counts as
 rare follows from the declared budget of false alarms. Rare is not enough: a change must also be
 large enough to matter. And it must last: the newest window and one of the two before it must lean
-the same way on their own, unless the change is blatant.
+the same way on their own, unless the change is blatant. Before it are windows that had rows,
+however long ago: weekly batches are judged as hourly traffic is.
 
 Nothing is remembered between calls. The same windows give the same verdict after a restart.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 from ml_assets.core.errors import DataError
@@ -65,7 +67,7 @@ def decide(
     Args:
         reference: Frozen with the version that answered in these windows.
         windows: Counts in the reference's bins, each as long as the reference's window, as far back
-            as ``history`` says. Earlier windows without rows may be left out.
+            as ``reach`` says. Earlier windows without rows may be left out.
         monitoring: The declared rule.
 
     Raises:
@@ -101,9 +103,20 @@ def decide_each(
     ]
 
 
-def history(reference: Reference, monitoring: Monitoring) -> timedelta:
-    """Return how far before the newest window's start a verdict looks."""
-    return (max(monitoring.scales) + MEMORY - 2) * reference.window
+def reach(
+    reference: Reference, monitoring: Monitoring, *, since: datetime, spoken: Iterable[datetime]
+) -> datetime:
+    """Return the start of the earliest window that verdicts look at.
+
+    Args:
+        reference: Its windows are judged.
+        monitoring: The declared rule.
+        since: Start of the first window that is judged.
+        spoken: Starts of the windows before it that had rows, newest first; only the first few are
+            taken.
+    """
+    earliest = min(islice(spoken, MEMORY - 1), default=since)
+    return earliest - (max(monitoring.scales) - 1) * reference.window
 
 
 def _recent(spoken: list[int], place: int) -> list[int]:

@@ -8,7 +8,7 @@ for each frequent category, one for the other known ones, and one for those neve
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal, Self
 
@@ -27,6 +27,16 @@ MIN_CATEGORY = 0.005
 MAX_KNOWN = 500
 MAX_TEXT = 128  # whylogs keeps this much of a text
 REST = "\x1fother categories"  # stands for rare categories that a profile did not keep apart
+
+
+def window_start(moment: datetime, length: timedelta) -> datetime:
+    """Return the start of the window that holds a moment; windows are counted from 1970.
+
+    Example:
+        >>> window_start(datetime(2024, 5, 15, 7, 30, tzinfo=UTC), timedelta(hours=6)).hour
+        6
+    """
+    return EPOCH + (moment - EPOCH) // length * length
 
 
 def numbers(column: pd.Series) -> np.ndarray:

@@ -4,14 +4,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 import pyarrow as pa
 
-from ml_assets.core.drift import DriftVerdict, decide_each, history
+from ml_assets.core.drift import DriftVerdict, decide_each, reach
 from ml_assets.core.episodes import Episode, FaultSeen, VerdictRow, episodes_of
+from ml_assets.core.histograms import window_start
+from ml_assets.core.problem import Monitoring
+from ml_assets.core.reference import Reference
 from ml_assets.core.window import Window, floor
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.profiles import ProfileStore, StoredProfile
 from ml_assets.storage.versions import reference_of, stored_version
 from ml_assets.storage.workspace import Workspace
 
@@ -43,7 +48,9 @@ def judge_windows(
     workspace: Workspace, declared: DeclaredProblem, window: Window
 ) -> list[Judgement]:
     """Judge every monitoring window that ends inside ``window``, by version, in order of time."""
-    asked = workspace.profiles.hours(declared.problem.name, since=window.start)
+    # The first window that ends inside may have begun before, and be the last of its version.
+    begun = window_start(window.start, declared.problem.monitoring.window)
+    asked = workspace.profiles.hours(declared.problem.name, since=begun)
     versions = sorted({profile.version for profile in asked if profile.hour < window.end})
     judged = [
         judgement
@@ -59,15 +66,41 @@ def _judged(
     monitoring = declared.problem.monitoring
     reference = reference_of(workspace, stored_version(workspace, declared.problem.name, version))
     # Windows are as long as the reference's, which may be older than the declaration.
-    reach = history(reference, monitoring) + 2 * reference.window
-    seen = workspace.profiles.hours(declared.problem.name, window.start - reach, version=version)
+    length = reference.window
+    since = window_start(window.start - length, length) + length  # the first that ends inside
+    seen = looked_at(
+        workspace.profiles,
+        declared.problem.name,
+        version,
+        reference=reference,
+        monitoring=monitoring,
+        since=since,
+    )
     windows = workspace.profiles.read_windows(
         [profile for profile in seen if profile.hour < window.end], reference
     )
-    since = window.start - reference.window
     for verdict in decide_each(reference, windows, monitoring, since=since):
-        if window.start < verdict.window_start + reference.window <= window.end:
+        if verdict.window_start + length <= window.end:
             yield Judgement(version, verdict)
+
+
+def looked_at(
+    store: ProfileStore,
+    problem: str,
+    version: str,
+    *,
+    reference: Reference,
+    monitoring: Monitoring,
+    since: datetime,
+) -> list[StoredProfile]:
+    """Return the profiles that verdicts on the windows from ``since`` on look at.
+
+    An hour without rows has no profile, so the hours that have one tell which windows had rows.
+    """
+    heard = store.hours_before(problem, since, version=version)
+    spoken = (start for start, _ in groupby(window_start(h, reference.window) for h in heard))
+    first = reach(reference, monitoring, since=since, spoken=spoken)
+    return store.hours(problem, first, version=version)
 
 
 def verdict_table(declared: DeclaredProblem, judged: list[Judgement]) -> pa.Table:

@@ -8,7 +8,7 @@ places, so it is the rows' own digest, kept in the profile, that says whether th
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -143,6 +143,16 @@ class ProfileStore:
                 if day.name >= first_day:
                     found += self._revisions(day, problem, under.name).values()
         return sorted(stored for stored in found if since is None or stored.hour >= since)
+
+    def hours_before(self, problem: str, moment: datetime, *, version: str) -> Iterator[datetime]:
+        """Yield the hours of a version before a moment that have a profile, newest first.
+
+        Days are listed one by one: who needs the last few hours does not list a year.
+        """
+        for day in sorted(self._folder(problem, version).iterdir(), reverse=True):
+            if day.name <= f"{moment.astimezone(UTC):%Y-%m-%d}":
+                hours = sorted(self._revisions(day, problem, version), reverse=True)
+                yield from (hour for hour in hours if hour < moment)
 
     def read_counts(self, path: Path, reference: Reference) -> WindowCounts:
         """Return a profile as counts in the bins of a reference.

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -5,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml_assets.core.drift import decide, decide_each, history
+from ml_assets.core.drift import MEMORY, decide, decide_each, reach
 from ml_assets.core.errors import DataError
 from ml_assets.core.histograms import WindowCounts
 from ml_assets.core.problem import Monitoring
@@ -213,11 +214,30 @@ def test_residuals_without_any_value_are_unjudged():
 
 def test_the_verdict_depends_on_nothing_but_the_last_windows():
     found = windows(40, change=assigned(x0=lambda f: f.x0 + 0.2), since=30)
-    since = found[-1].start - history(reference(), RULE)
+    spoken = [window.start for window in found[-2::-1]]
+    since = reach(reference(), RULE, since=found[-1].start, spoken=spoken)
     recent = [window for window in found if window.start >= since]
     assert len(recent) == 26
     again = decide(reference(), recent[::-1], RULE)
     assert again == decide(reference(), found, RULE)
+
+
+def test_windows_far_apart_confirm_each_other_however_they_are_read():
+    known, week = reference(), timedelta(days=7)
+    found = [
+        replace(window, start=START + place * week)
+        for place, window in enumerate(
+            windows(6, change=assigned(x0=lambda f: f.x0 + 0.25), since=2, seed=2)
+        )
+    ]
+    at_once = decide_each(known, found, RULE, since=START)
+    assert [verdict.state for verdict in at_once] == ["quiet"] * 3 + ["drift"] * 3
+    for place, verdict in enumerate(at_once):
+        spoken = [window.start for window in found[:place]]
+        first = reach(known, RULE, since=found[place].start, spoken=spoken[::-1])
+        read = [window for window in found[: place + 1] if window.start >= first]
+        assert len(read) <= MEMORY
+        assert decide(known, read, RULE) == verdict
 
 
 def test_no_window_is_an_error():

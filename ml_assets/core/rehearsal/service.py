@@ -4,17 +4,17 @@ All of it follows from the version, the moment and the time that is asked about,
 serve the same version share it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml_assets.core.drift import decide_each, history
+from ml_assets.core.drift import decide_each, reach
 from ml_assets.core.episodes import Episode, VerdictRow, episodes_of
-from ml_assets.core.histograms import EPOCH, WindowCounts
+from ml_assets.core.histograms import WindowCounts, window_start
 from ml_assets.core.loss_reading import LossReading
 from ml_assets.core.loss_readings import (
     SECOND,
@@ -152,9 +152,9 @@ class Service:
         if not touched:
             return
         monitoring, reference = self.problem.monitoring, self.version.reference
-        reach = history(reference, monitoring)
         since = min(touched)
-        seen = [window.counts for begun, window in self._windows.items() if since - reach <= begun]
+        first = reach(reference, monitoring, since=since, spoken=self._spoken(since))
+        seen = [window.counts for begun, window in self._windows.items() if first <= begun]
         for verdict in decide_each(reference, seen, monitoring, since=since):
             self._verdicts[verdict.window_start] = VerdictRow.of(verdict)
 
@@ -165,8 +165,9 @@ class Service:
         """Judge the window that a version retired in, with the labels that its end knows."""
         monitoring, reference = self.problem.monitoring, self.version.reference
         length = reference.window
-        start = _aligned(retired, length)
-        begins = max(_aligned(self.since, length), start - history(reference, monitoring))
+        start = window_start(retired, length)
+        first = reach(reference, monitoring, since=start, spoken=self._spoken(start))
+        begins = max(window_start(self.since, length), first)
         windows = []
         while begins < retired:
             span = Window(max(begins, self.since), min(begins + length, retired))
@@ -182,12 +183,21 @@ class Service:
     def _over(self, now: datetime) -> list[datetime]:
         """Return the starts of the windows that are over and not yet all known."""
         length = self.version.reference.window
-        start, starts = _aligned(self.since, length), []
+        start, starts = window_start(self.since, length), []
         while start + length <= now:
             if start not in self._windows or not self._windows[start].is_complete:
                 starts.append(start)
             start += length
         return starts
+
+    def _spoken(self, before: datetime) -> Iterator[datetime]:
+        """Yield the starts of the windows before one that hold rows, newest first."""
+        rows = self.past.between(Window(self.since, max(self.since, before)))
+        while rows.start < rows.stop:
+            newest = self.past.times[rows.stop - 1].item().replace(tzinfo=UTC)
+            start = window_start(newest, self.version.reference.window)
+            yield start
+            rows = self.past.between(Window(self.since, max(self.since, start)))
 
     def _count(self, start: datetime, now: datetime) -> bool:
         """Count a window; say whether more is known than when it was last counted."""
@@ -205,11 +215,6 @@ class Service:
         is_complete = len(known.rows) >= ever and bool(known.is_last.all())
         self._windows[start] = _Window(counts, told, is_complete)
         return True
-
-
-def _aligned(moment: datetime, length: timedelta) -> datetime:
-    """Return the start of the window that holds a moment."""
-    return EPOCH + (moment - EPOCH) // length * length
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """What watching a version tells at a moment hangs on nothing that became known after it."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from ml_assets.core.rehearsal.fits import EXACT, Fits
@@ -12,9 +15,9 @@ WRONG = Window(BEGINS + DAY, BEGINS + 2 * DAY)
 CORRECTED_AT = BEGINS + 4 * DAY
 
 
-def service_of(rows):
-    partitions = steps(DAYS)
-    world = World(problem(), rows, partitions, Fits({}, fidelity=EXACT, clock=float), 0)
+def service_of(rows, *, days=DAYS, **declared):
+    partitions = steps(days)
+    world = World(problem(**declared), rows, partitions, Fits({}, fidelity=EXACT, clock=float), 0)
     version = world.trial(partitions[0].start, None, None)[0].version
     return world.service(version, partitions[0].start)
 
@@ -48,3 +51,26 @@ def test_a_corrected_label_makes_its_window_count_again(plain, mended):
     assert WRONG.start in {row.window_start for row in drifted}
     assert "residual" in drifted[0].columns
     assert "drift" not in {row.state for row in plain.verdicts(CORRECTED_AT)}
+
+
+def test_batches_far_apart_are_judged_step_by_step_as_at_once():
+    days = 45
+    rows = past(days=days, seed=1)
+    moved = (rows.times >= np.datetime64("2024-01-27")) * 0.3
+    rows = replace(rows, frame=rows.frame.assign(load=rows.frame["load"] + moved))
+    ages = (rows.times - np.datetime64("2024-01-21")) / np.timedelta64(1, "D")
+    kept = np.flatnonzero((ages < 0) | (ages % 3 < 1))  # one day of three, once it serves
+    rows = replace(
+        rows,
+        frame=rows.frame.iloc[kept].reset_index(drop=True),
+        label_row=np.arange(len(kept)),
+        label=rows.label[kept],
+        known_at=rows.known_at[kept],
+        superseded_at=rows.superseded_at[kept],
+    )
+    rule = {"window": "P1D", "min_rows": 100, "scales": [1]}
+    stepwise, at_once = (service_of(rows, days=days, monitoring=rule) for _ in range(2))
+    for step in steps(days):
+        told = stepwise.verdicts(step.end)
+    assert told == at_once.verdicts(steps(days)[-1].end)
+    assert "drift" in {row.state for row in told}
