@@ -18,6 +18,9 @@ from ml_assets.core.rehearsal.rehearse import Rehearsal
 
 FloatArray = npt.NDArray[np.float64]
 DAY = timedelta(days=1)
+# An oracle that errs less than this share of what the policies err by is counted as if it erred so
+# much: figures are in units of its loss, and one that misses nothing would make any loss infinite.
+LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +31,9 @@ class Detection:
         alarms: Episodes of drift.
         windows: Windows that were judged.
         false_alarms: Episodes that opened before the change; None where no change is known.
-        delay_windows: Monitoring windows from the change to, and with, the one that told; None
-            where it was missed or no change is known.
-        missed: Whether the change was never told; None where none is known.
+        delay_windows: Monitoring windows from the change to, and with, the first that drifted after
+            it; None where it was missed or no change is known.
+        missed: Whether no window drifted after the change; None where none is known.
     """
 
     alarms: int
@@ -47,7 +50,8 @@ class PolicyFigures:
     Attributes:
         policy: Its name.
         loss: Primary metric as a loss over all answered rows, with its interval.
-        regret: Share of loss on top of the oracle's, with its interval.
+        regret: Loss on top of the oracle's as a share of the usual loss, with its interval. Usual
+            is the oracle's, or ``LEAST_SHARE`` of the policies' where that is more.
         total: Loss a day and cost of retraining a day, in days of the usual loss: what is picked
             by.
         behind: How much more that is than the least total of those that can be declared.
@@ -123,13 +127,15 @@ def compare_policies(rehearsal: Rehearsal, *, confidence: float = 0.95) -> Polic
         best, oracle = losses[np.arange(len(losses)), means.argmin(axis=1)[place]], "hindsight"
     blocks = Blocks.draw(times, seed=rehearsal.seed, series=losses.mean(axis=1))
     drawn = blocks.means(np.column_stack([losses, best]))
-    metric, usual = rehearsal.problem.primary_metric, float(best.mean())
-    figures = _figures(rehearsal, blocks, losses, usual=usual, drawn=drawn, confidence=confidence)
+    metric, oracle_loss = rehearsal.problem.primary_metric, float(best.mean())
+    figures = _figures(
+        rehearsal, blocks, losses, oracle=oracle_loss, drawn=drawn, confidence=confidence
+    )
     least = min(figures, key=lambda one: _order(one.policy, one.total))
     return PolicyComparison(
         figures=figures,
         oracle=oracle,
-        oracle_loss=float(loss_value(metric, usual)),
+        oracle_loss=float(loss_value(metric, oracle_loss)),
         least=least.policy,
         picked=_picked(figures, least, rehearsal),
         series={
@@ -145,7 +151,7 @@ def _figures(
     blocks: Blocks,
     losses: FloatArray,
     *,
-    usual: float,
+    oracle: float,
     drawn: FloatArray,
     confidence: float,
 ) -> tuple[PolicyFigures, ...]:
@@ -155,7 +161,7 @@ def _figures(
         rehearsal: What was lived through.
         blocks: What was drawn.
         losses: By row and policy.
-        usual: Mean loss of the oracle.
+        oracle: Mean loss of the oracle.
         drawn: Mean losses by resample and policy, the oracle's last.
         confidence: Of the intervals.
     """
@@ -163,7 +169,11 @@ def _figures(
     days = (rehearsal.steps[-1].end - rehearsal.steps[0].start) / DAY
     cost = rehearsal.problem.retraining.cost
     costs = np.array([cost * len(course.retrainings) / days for course in courses])
-    means, ratios = losses.mean(axis=0), drawn[:, :-1] / drawn[:, -1:]
+    means = losses.mean(axis=0)
+    floor = LEAST_SHARE * float(means.mean()) or 1.0  # where nobody errs, any unit does
+    usual, drawn_usual = max(oracle, floor), np.maximum(drawn[:, -1:], floor)
+    ratios = drawn[:, :-1] / drawn_usual
+    regrets, drawn_regrets = means / usual - oracle / usual, ratios - drawn[:, -1:] / drawn_usual
     totals, drawn_totals = means / usual + costs, ratios + costs
     least = min(range(len(courses)), key=lambda n: _order(courses[n].policy, totals[n]))
     return tuple(
@@ -175,7 +185,7 @@ def _figures(
                 loss_value(metric, drawn[:, n]),
                 confidence,
             ),
-            regret=_estimate(blocks, float(means[n]) / usual - 1, ratios[:, n] - 1, confidence),
+            regret=_estimate(blocks, float(regrets[n]), drawn_regrets[:, n], confidence),
             total=float(totals[n]),
             behind=_estimate(
                 blocks,
@@ -230,12 +240,13 @@ def _detection(rehearsal: Rehearsal, course: Course) -> Detection | None:
         return Detection(alarms=alarms, windows=course.windows)
     length = rehearsal.problem.monitoring.window
     early = [one for one in course.episodes if one.opened + length <= change]
-    late = [one for one in course.episodes if one.opened + length > change]
-    delay = -(-(late[0].opened + length - change) // length) if late else None
+    # Not the next opening: an alarm that was false may be open still when the change comes.
+    told = min((start for start in course.drifted if start + length > change), default=None)
+    delay = None if told is None else -(-(told + length - change) // length)
     return Detection(
         alarms=alarms,
         windows=course.windows,
         false_alarms=len(early),
         delay_windows=delay,
-        missed=not late,
+        missed=told is None,
     )

@@ -64,6 +64,7 @@ class Course:
         retrainings: In order of time.
         episodes: Of all versions that served, in order of opening.
         windows: Windows that were judged.
+        drifted: Starts of those that drifted, of all versions that served.
     """
 
     policy: str
@@ -72,6 +73,7 @@ class Course:
     retrainings: tuple[Retrained, ...]
     episodes: tuple[Episode, ...]
     windows: int
+    drifted: tuple[datetime, ...] = ()
 
     def followed_by(self, later: Self) -> Self:
         """Return the course with what came after it."""
@@ -82,6 +84,7 @@ class Course:
             retrainings=(*self.retrainings, *later.retrainings),
             episodes=(*self.episodes, *later.episodes),
             windows=self.windows + later.windows,
+            drifted=(*self.drifted, *later.drifted),
         )
 
     @property
@@ -198,6 +201,7 @@ class _Life:
         self.answered: list[Training] = []
         self.episodes: list[Episode] = []
         self.windows = 0
+        self.drifted: list[datetime] = []
 
     def live(self, step: Window) -> None:
         """Answer a partition, look at it when it is over, and decide."""
@@ -218,6 +222,7 @@ class _Life:
             retrainings=tuple(self.retrainings),
             episodes=tuple(self.episodes),
             windows=self.windows,
+            drifted=tuple(self.drifted),
         )
 
     def _decide(self, step: Window) -> RetrainingDecision:
@@ -275,3 +280,4 @@ class _Life:
             verdicts, episodes = self.service.ended(now)
             self.episodes += episodes
             self.windows += len(verdicts)
+            self.drifted += [row.window_start for row in verdicts if row.state == "drift"]
