@@ -16,7 +16,8 @@ WITHIN = 1.10  # of the oracle's loss
 def goals(seen: Sequence, budget: float) -> None:
     """Print each goal beside what came of all lives with a change.
 
-    A ramp is counted from its full size: at its onset there is nothing to be found yet.
+    A ramp is counted from its full size: at its onset there is nothing to be found yet. A name is
+    judged when a day's labels of the change have come.
     """
     lives = [(one, name) for one in seen for name in CHANGES]
     rows = [_soon(lives), _alarms(seen, budget), *_named(lives), _audited(seen)]
@@ -43,13 +44,16 @@ def _alarms(seen: Sequence, budget: float) -> tuple:
 
 
 def _named(lives: Sequence) -> Iterator[tuple]:
-    for look, after in enumerate(LOOKS[:2]):
+    for look, after in reversed(list(enumerate(LOOKS[:2]))):
         right = sum(
             bool(one.named[name]) and one.named[name][look].parameter == SCENARIOS[name].parameter
             for one, name in lives
         )
-        when = f"{after.days} d after drift was told" if after else "when drift was told"
-        yield (f"right parameter named, {when}", "90 %", *_reached(right, len(lives), 0.9))
+        if after:
+            what = f"right parameter named, {after.days} d after drift was told"
+            yield (what, "90 %", *_reached(right, len(lives), 0.9))
+        else:  # half a window's labels have come
+            yield ("the same, at the moment of the alarm", "", Share(right, len(lives)), "")
 
 
 def _audited(seen: Sequence) -> tuple:
