@@ -1,7 +1,8 @@
 """Alert episodes: one for each time that production drifts, however many windows it lasts.
 
 A fault of the data that stays as it is may be the world's new state. So an episode knows since when
-its faults have been the same: each window's are ones that are known already, of a size alike.
+its faults have been the same: each window's are ones that are known already, of a size alike. A
+window that was judged and shows no fault ends that time: a fault that comes back begins anew.
 """
 
 from collections.abc import Sequence
@@ -81,7 +82,9 @@ class Episode:
         quiet: Quiet windows since the last drift.
         closed: Start of the window that closed it; None while it is open.
         faults: What is wrong with the data, as it was first seen.
-        fault_since: Start of the window since which that has been the same; None without a fault.
+        fault_first: Start of the first window that showed it so; None without a fault.
+        fault_since: Start of the window since which every one that was judged showed it so, up to
+            the last one that did; None without a fault.
         fault_windows: Windows since then that showed it.
     """
 
@@ -96,6 +99,7 @@ class Episode:
     quiet: int = 0
     closed: datetime | None = None
     faults: tuple[FaultSeen, ...] = ()
+    fault_first: datetime | None = None
     fault_since: datetime | None = None
     fault_windows: int = 0
 
@@ -150,6 +154,7 @@ def _opened(row: VerdictRow, severity: Severity, *, problem: str, version: str) 
         severity=severity,
         columns=row.columns,
         faults=row.faults,
+        fault_first=row.window_start if severity == "data_fault" else None,
         fault_since=row.window_start if severity == "data_fault" else None,
         fault_windows=int(severity == "data_fault"),
     )
@@ -169,8 +174,17 @@ def _continued(episode: Episode, row: VerdictRow, severity: Severity) -> Episode
 def _with_faults(episode: Episode, row: VerdictRow) -> Episode:
     """Return an episode whose faults are the same as before, or others from this window on."""
     new = [one for one in row.faults if not any(map(one.is_like, episode.faults))]
-    if episode.fault_since is not None and not new:
-        return replace(episode, fault_windows=episode.fault_windows + 1)
-    names = {(one.column, one.kind) for one in new}
-    kept = [one for one in episode.faults if (one.column, one.kind) not in names]
-    return replace(episode, faults=(*kept, *new), fault_since=row.window_start, fault_windows=1)
+    if episode.fault_first is None or new:
+        names = {(one.column, one.kind) for one in new}
+        kept = [one for one in episode.faults if (one.column, one.kind) not in names]
+        faults, first, lasted = (*kept, *new), row.window_start, False
+    else:
+        faults, first = episode.faults, episode.fault_first
+        lasted = episode.severity == "data_fault" and not episode.quiet
+    return replace(
+        episode,
+        faults=faults,
+        fault_first=first,
+        fault_since=episode.fault_since if lasted else row.window_start,
+        fault_windows=episode.fault_windows + 1 if lasted else 1,
+    )

@@ -3,7 +3,8 @@
 Nobody learns from a dead column or a wrong unit: it is repaired. But a rule that sees columns alone
 takes some new states of the world for faults, and a fault that nobody repairs is a state as well.
 So one that stayed the same for the declared time is no longer a reason not to learn, nor is one
-that a person accepted. The gates still have to let through what was learned.
+that a person accepted. Time in which it was gone does not count for the first, and does not undo
+the second. The gates still have to let through what was learned.
 """
 
 from datetime import datetime
@@ -29,10 +30,12 @@ def to_repair(
     if episode.severity != "data_fault":
         return None
     since = episode.fault_since or episode.last_drift
-    due = since + retraining.settles_after
-    if accepted is not None and accepted > since:
+    if accepted is not None and accepted > (episode.fault_first or since):
         return None
-    if now >= due and episode.fault_windows >= FEWEST_WINDOWS:
+    due = since + retraining.settles_after
+    # Quiet windows say that it is gone: it lasted until the last one that showed it.
+    lasted_until = episode.last_drift if episode.quiet else now
+    if lasted_until >= due and episode.fault_windows >= FEWEST_WINDOWS:
         return None
     columns = ", ".join(repr(column) for column in episode.columns)
     return (

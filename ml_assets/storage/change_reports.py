@@ -157,6 +157,7 @@ def as_named(
         episode,
         severity="data_fault",
         columns=tuple(sorted({name for _, columns in named[-1] for name in columns})),
+        fault_first=max(since, episode.fault_first or since),
         fault_since=max(since, episode.fault_since or since),
         fault_windows=len(same),
     )

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,6 +106,32 @@ def test_an_episode_knows_since_when_its_faults_are_the_same(sizes, since, count
     assert episode.fault_windows == count
 
 
+def with_one_fault(letters):
+    """Return the episode of windows in which f shows always the same fault."""
+    fault = FaultSeen("a", "missing_rate", 0.1)
+    seen = [replace(row, faults=(fault,) * (row.severity == "data_fault")) for row in rows(letters)]
+    (episode,) = episodes_of(seen, problem="plant", version="v3")
+    return episode
+
+
+@pytest.mark.parametrize(
+    ("letters", "since", "count"),
+    [
+        ("frrrrff", 5, 2),
+        ("fffqff", 4, 2),
+        ("fffwqqf", 6, 1),
+        ("fiiffi", 0, 3),
+        ("rffrqi", 1, 2),
+    ],
+)
+def test_a_fault_is_the_same_only_since_every_judged_window_shows_it(letters, since, count):
+    episode = with_one_fault(letters)
+    assert episode.fault_since == START + timedelta(hours=since)
+    assert episode.fault_windows == count
+    # A person who accepted it has seen it before it went and came back.
+    assert episode.fault_first == START + timedelta(hours=letters.index("f"))
+
+
 def test_drift_without_a_fault_has_none():
     (episode,) = episodes("wrw")
-    assert (episode.fault_since, episode.fault_windows) == (None, 0)
+    assert (episode.fault_first, episode.fault_since, episode.fault_windows) == (None, None, 0)

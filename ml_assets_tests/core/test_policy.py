@@ -142,6 +142,18 @@ def test_a_fault_that_a_person_accepted_is_learned_from_and_a_later_one_is_not()
     assert not decided(episode=fresh, accepted=NOW - 2 * DAY).retrain
 
 
+def test_a_fault_that_went_is_not_the_same_by_waiting():
+    gone = replace(FAULT, last_drift=NOW - 2 * DAY, quiet=3)
+    assert not decided(episode=gone).retrain
+    assert decided(episode=replace(gone, fault_since=NOW - 17 * DAY)).retrain
+
+
+def test_an_accepted_fault_that_comes_back_is_still_accepted():
+    back = replace(FAULT, fault_first=NOW - 15 * DAY, fault_since=NOW - DAY)
+    assert decided(episode=back, accepted=NOW - 2 * DAY).retrain
+    assert not decided(episode=back).retrain
+
+
 def test_a_risen_loss_is_not_answered_while_the_data_are_to_be_repaired():
     policy, risen = Retraining(triggers=("realised",)), [reading(0.5)]
     assert not decided(
