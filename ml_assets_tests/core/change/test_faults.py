@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ml_assets.core.change.faults.search import data_faults
-from ml_assets_tests.core.change.cases import START, answered, split, table
+from ml_assets_tests.core.change.cases import ENTITIES, START, answered, split, table
 
 BROKEN = START + timedelta(hours=360)  # a day after the recent rows begin
 
@@ -28,11 +29,12 @@ def shuffled(frame):
     return frame
 
 
-def repeated(frame):
-    late = np.flatnonzero(since(frame))
+def repeated(frame, *, hour=0):
+    """Deliver a day again that began at an hour."""
+    late, first = np.flatnonzero(since(frame)), hour * len(ENTITIES)
     columns = ["speed", "load", "warmth"]
     frame = frame.copy()
-    frame.loc[late[:72], columns] = frame.loc[:71, columns].to_numpy()
+    frame.loc[late[:72], columns] = frame.loc[first : first + 71, columns].to_numpy()
     return frame
 
 
@@ -82,6 +84,37 @@ def test_one_frozen_sensor_is_named_with_its_entity():
 
     (fault,) = found(table(), change=freeze)
     assert fault.says == "stands still for b"
+
+
+@pytest.mark.parametrize("entities", [ENTITIES, ENTITIES[:1]])
+def test_what_never_changed_does_not_stand_still(entities):
+    frame = table(hours=500)
+    frame = frame[frame["entity"].isin(entities)].assign(load=5.0, kind="north", speed=np.nan)
+    early, late = split(frame, at=100)
+    assert data_faults(answered(early), answered(late), seed=0) == ()
+    newcomers = late.assign(entity=late["entity"] + "2", speed=np.nan)
+    assert data_faults(answered(early), answered(newcomers), seed=0) == ()
+
+
+@pytest.mark.parametrize(("value", "kind"), [(np.nan, "dead_column"), (4.2, "frozen_column")])
+def test_an_entity_that_never_changed_does_not_hide_another_one(value, kind):
+    frame = table(hours=500)
+    early, late = split(frame, at=100)
+    early = early.assign(speed=early["speed"].where(early["entity"] != "a", value))
+    late = late.assign(speed=late["speed"].where(late["entity"] == "c", value))
+    (fault,) = data_faults(answered(early), answered(late), seed=0)
+    assert (fault.kind, fault.columns) == (kind, ("speed",))
+    assert fault.says.endswith(" for b")
+
+
+def test_an_entity_of_a_few_rows_is_judged_like_the_others():
+    early, late = split(table(hours=500), at=100)
+    early = early[(early["entity"] != "a") | (early["event_time"] < START + timedelta(hours=5))]
+    early, late = (
+        side.assign(speed=side["speed"].where(side["entity"] != "a", 4.2)) for side in (early, late)
+    )
+    (fault,) = data_faults(answered(early), answered(late), seed=0)
+    assert fault.says == "stands still for a"
 
 
 def test_a_change_of_the_world_is_no_fault():

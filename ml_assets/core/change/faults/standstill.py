@@ -1,4 +1,8 @@
-"""A column that is empty, or shows one value for ever, where it never did for so long."""
+"""A column that is empty, or shows one value for ever, where it never did for so long.
+
+What was never seen to change cannot be said to stand still: how long a site or a capacity stays
+the same is not known from a reference in which it always did.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,29 +23,40 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class _Run:
-    """Rows one after the other that show the same."""
+    """Rows one after the other that show the same; ``whole`` where an entity has no others."""
 
     start: int
     rows: int
     missing: bool
     entity: str
+    whole: bool
 
 
 def standstills(reference: ComparedRows, recent: ComparedRows) -> Iterator[Fault]:
     """Yield each column that stands still or is empty."""
     past, now = _rows_by_entity(reference), _rows_by_entity(recent)
     for name in reference.features:
-        usual = _longest(reference.frame[name], past)
-        runs = []
-        for missing in (True, False):
-            longest = max((run.rows for run in usual if run.missing is missing), default=0)
-            runs += [
-                run
-                for run in _longest(recent.frame[name], now)
-                if run.missing is missing and run.rows > max(LEAST_ROWS, LONGER * longest)
-            ]
+        usual, seen = _longest(reference.frame[name], past), _longest(recent.frame[name], now)
+        runs = [
+            run
+            for missing in (True, False)
+            for run in _too_long(
+                [run for run in seen if run.missing is missing],
+                [run for run in usual if run.missing is missing],
+            )
+        ]
         if runs:
             yield _fault(name, runs, len(now), recent)
+
+
+def _too_long(runs: list[_Run], usual: list[_Run]) -> list[_Run]:
+    """Return the runs that are longer than is usual for their entity."""
+    still = {run.entity: run.rows for run in usual if run.whole}
+    if usual and len(still) == len(usual):
+        return []
+    limit = max(LEAST_ROWS, LONGER * max((run.rows for run in usual), default=0))
+    # An entity with few rows in the reference is judged by what is usual for the others.
+    return [run for run in runs if run.rows > limit and still.get(run.entity, 0) < LEAST_ROWS]
 
 
 def _fault(name: str, runs: list[_Run], entities: int, recent: ComparedRows) -> Fault:
@@ -66,24 +81,23 @@ def _longest(column: pd.Series, entities: dict[str, NDArray[np.intp]]) -> list[_
     found = []
     for entity, positions in entities.items():
         own = codes[positions]
-        found += _runs(positions, own == -1, np.zeros(len(own)), missing=True, entity=entity)
+        lacks = own == -1
+        start, rows = _stretch(lacks, lacks)
+        found.append(_Run(int(positions[start]), rows, True, entity, whole=rows == len(own)))
         # A dropout does not interrupt a value that stands still.
-        found += _runs(positions, own != -1, own, missing=False, entity=entity)
+        present, own = positions[~lacks], own[~lacks]
+        if len(own):
+            start, rows = _stretch(own, np.ones(len(own), bool))
+            found.append(_Run(int(present[start]), rows, False, entity, whole=rows == len(own)))
     return found
 
 
-def _runs(
-    positions: NDArray[np.intp], chosen: NDArray, codes: NDArray, *, missing: bool, entity: str
-) -> list[_Run]:
-    if missing:
-        changes = np.r_[True, chosen[1:] != chosen[:-1]]
-        number = np.cumsum(changes) * chosen
-        positions, number = positions[chosen], number[chosen]
-    else:
-        positions, own = positions[chosen], codes[chosen]
-        number = np.cumsum(np.r_[True, own[1:] != own[:-1]]) if len(own) else own
-    if not len(positions):
-        return []
-    _, first, counts = np.unique(number, return_index=True, return_counts=True)
-    longest = int(np.argmax(counts))
-    return [_Run(int(positions[first[longest]]), int(counts[longest]), missing, entity)]
+def _stretch(values: NDArray, counted: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return where the longest run of equal values starts, and its length; only ``counted`` ones.
+
+    The values of a run are all counted, or none is.
+    """
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+    lengths = np.diff(np.r_[starts, len(values)]) * counted[starts]
+    longest = int(np.argmax(lengths))
+    return int(starts[longest]), int(lengths[longest])
