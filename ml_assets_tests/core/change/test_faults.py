@@ -86,6 +86,52 @@ def test_one_frozen_sensor_is_named_with_its_entity():
     assert fault.says == "stands still for b"
 
 
+def circle(part):
+    """Return a part of a period as sine and cosine."""
+    return np.sin(part * 2 * np.pi), np.cos(part * 2 * np.pi)
+
+
+CLOCKS = {
+    "time of day": (lambda t: (t.hour * 60 + t.minute) / 1440, "10min"),
+    "hour of the week": (lambda t: (t.hour + 24 * t.dayofweek) / 168, "h"),
+    "day of the month": (lambda t: t.day / 31, "D"),
+    "day of the year": (lambda t: t.dayofyear / 366, "D"),
+    "a cycle of 50 hours": (lambda t: np.arange(len(t)) % 50 / 50, "h"),
+}
+
+
+@pytest.mark.parametrize(
+    ("clock", "before", "rows"),
+    [
+        ("time of day", 480, 560),
+        ("time of day", 100, 400),  # less than a day
+        ("hour of the week", 480, 552),
+        ("hour of the week", 100, 400),  # less than a week
+        ("day of the month", 60, 120),
+        ("day of the month", 25, 80),
+        ("day of the year", 300, 450),
+        ("a cycle of 50 hours", 100, 240),
+    ],
+)
+def test_a_column_that_repeats_by_itself_is_no_fault(clock, before, rows):
+    part, every = CLOCKS[clock]
+    times = pd.date_range(START, periods=rows, freq=every)
+    load, warmth = circle(np.asarray(part(times)))
+    frame = table(hours=rows).iloc[:: len(ENTITIES)]
+    frame = frame.assign(event_time=times.as_unit("us"), load=load, warmth=warmth)
+    early, late = frame.iloc[:before], frame.iloc[before:].reset_index(drop=True)
+    assert data_faults(answered(early), answered(late), seed=0) == ()
+
+
+def test_rows_that_came_a_week_before_are_found_beside_a_clock():
+    frame = table()
+    hour = frame["event_time"].dt.hour + 24 * frame["event_time"].dt.dayofweek
+    frame = repeated(frame, hour=360 - 168).assign(speed=np.sin(hour / 168 * 2 * np.pi))
+    (fault,) = found(frame)
+    assert (fault.kind, fault.columns) == ("repeated_rows", ("load", "warmth"))
+    assert fault.says == "repeat what they showed 7 days 00:00:00 earlier"
+
+
 @pytest.mark.parametrize("entities", [ENTITIES, ENTITIES[:1]])
 def test_what_never_changed_does_not_stand_still(entities):
     frame = table(hours=500)

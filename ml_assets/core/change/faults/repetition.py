@@ -1,4 +1,7 @@
-"""A stretch of rows that came before already: a file that was delivered twice under new times."""
+"""A stretch of rows that came before already: a file that was delivered twice under new times.
+
+Columns that repeat by themselves do not count.
+"""
 
 from collections.abc import Iterator
 
@@ -6,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.core.change.faults.fault import Fault
+from ml_assets.core.change.faults.recurrence import recurs
 from ml_assets.core.change.rows import ComparedRows
 
 LEAST_ROWS = 20
@@ -17,13 +21,16 @@ MOST_MATCHES = 50  # a value that is seen more often says nothing
 
 def repeated_rows(reference: ComparedRows, recent: ComparedRows) -> Iterator[Fault]:
     """Yield one fault where recent rows repeat earlier ones, all at the same distance in time."""
-    found: dict[np.timedelta64, dict[str, pd.Series]] = {}
+    found: dict[pd.Timedelta, dict[str, pd.Series]] = {}
     for name in reference.numeric:
         values = reference.numbers(name)
         present = values[np.isfinite(values)]
         if len(np.unique(present)) < MANY_VALUES * max(len(present), 1):
             continue
-        for lag, times in _stretches(name, reference, recent):
+        past, now = _named(name, reference), _named(name, recent)
+        for lag, times in _stretches(past, now):
+            if recurs(past, times, lag):
+                continue
             found.setdefault(lag, {})[name] = times
     if not found:
         return
@@ -31,17 +38,14 @@ def repeated_rows(reference: ComparedRows, recent: ComparedRows) -> Iterator[Fau
     if len(columns) < LEAST_COLUMNS:
         return
     since = min(times.min() for times in columns.values()).to_pydatetime()
-    says = f"repeat what they showed {pd.Timedelta(lag)} earlier"
+    says = f"repeat what they showed {lag} earlier"
     yield Fault("repeated_rows", tuple(sorted(columns)), since, says)
 
 
-def _stretches(
-    name: str, reference: ComparedRows, recent: ComparedRows
-) -> Iterator[tuple[np.timedelta64, pd.Series]]:
-    now = _named(name, recent)
-    past = pd.concat([_named(name, reference), now], ignore_index=True)
-    seen = past.groupby(["entity", "value"])["time"].transform("size") <= MOST_MATCHES
-    pairs = now.merge(past[seen], on=["entity", "value"], suffixes=("", "_before"))
+def _stretches(past: pd.DataFrame, now: pd.DataFrame) -> Iterator[tuple[pd.Timedelta, pd.Series]]:
+    both = pd.concat([past, now], ignore_index=True)
+    seen = both.groupby(["entity", "value"])["time"].transform("size") <= MOST_MATCHES
+    pairs = now.merge(both[seen], on=["entity", "value"], suffixes=("", "_before"))
     lags = pairs["time"] - pairs["time_before"]
     lags = lags[lags > pd.Timedelta(0)]
     if lags.empty:
@@ -50,7 +54,7 @@ def _stretches(
     times = pairs.loc[lags.index[lags == lag], "time"].sort_values()
     inside = now["time"].between(times.iloc[0], times.iloc[-1]).sum()
     if len(times) >= max(LEAST_ROWS, REPEATED * inside):
-        yield lag.to_timedelta64(), times
+        yield lag, times
 
 
 def _named(name: str, rows: ComparedRows) -> pd.DataFrame:
