@@ -8,7 +8,6 @@ import pandas as pd
 
 LEAST_PAIRS = 20
 REPEATED = 0.8  # of the pairs, or of the rows
-ORIGIN = pd.Timestamp(0, tz="UTC")
 DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(days=7)
 
 
@@ -40,7 +39,7 @@ def _settles(past: pd.DataFrame, place: pd.Series) -> bool | None:
 
 
 def _phase(times: pd.Series, period: pd.Timedelta) -> pd.Series:
-    return (times - ORIGIN) % period
+    return times - times.dt.floor(period)
 
 
 def _of_day(times: pd.Series) -> pd.Series:
