@@ -8,11 +8,13 @@ change of the loss is that of the classes' shares alone.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ml_assets.core.bootstrap import Blocks, FloatArray
+from ml_assets.core.bootstrap import FloatArray
+from ml_assets.core.change.proportions import Counts, counts, p_values
 from ml_assets.core.change.rows import ComparedRows
 
-CONFIDENCE = 0.95
+ERROR = 0.05  # over all tests
 MIN_MOVE = 0.03  # of a class's share
 MIN_ROWS_OF_CLASS = 40
 MOST_CLASSES = 20
@@ -26,7 +28,7 @@ class LabelShift:
         before: Share of each class in the reference.
         after: Share of each class in the recent rows.
         moved: Whether a share moved further than chance and enough to matter.
-        answers_kept: Whether the answers to each class are as they were.
+        answers_kept: Whether the answers to each class are as they were, as far as chance tells.
         part: Change of the mean loss that the shares explain.
     """
 
@@ -43,49 +45,44 @@ def label_shift(reference: ComparedRows, recent: ComparedRows, *, seed: int) -> 
     Returns:
         None where there is one class only, or very many.
     """
-    sides = [rows.truth.astype(str) for rows in (reference, recent)]
-    classes = sorted({*sides[0].tolist()} | {*sides[1].tolist()})
+    sides = (reference, recent)
+    classes = sorted({one for rows in sides for one in rows.truth.astype(str).tolist()})
     if not 1 < len(classes) <= MOST_CLASSES:
         return None
-    tests = len(classes) ** 2 + len(classes)
-    shares, cells, losses = [], [], []
-    for rows, truth in zip((reference, recent), sides, strict=True):
-        is_class = (truth[:, None] == classes).astype(np.float64)
-        is_answer = (rows.prediction.astype(str)[:, None] == classes).astype(np.float64)
-        terms = (is_class[:, :, None] * is_answer[:, None, :]).reshape(len(rows), -1)
-        own = _means(rows, np.column_stack([is_class, terms]), seed)
-        shares.append(own[:, : len(classes)])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cells.append(own[:, len(classes) :] / np.repeat(shares[-1], len(classes), axis=1))
-        losses.append(
-            np.array(
-                [
-                    rows.loss[truth == one].mean() if (truth == one).any() else np.nan
-                    for one in classes
-                ]
-            )
-        )
-    move = shares[1] - shares[0]
-    often = np.array([min((side == one).sum() for side in sides) for one in classes])
-    judged = np.repeat(often >= MIN_ROWS_OF_CLASS, len(classes))
-    differs = _beyond_chance(cells[1] - cells[0], tests)
-    before, after = shares[0][0], shares[1][0]
+    truths = [_is(rows.truth, classes) for rows in sides]
+    shares = [
+        counts(rows.times, is_class, np.ones((len(rows), 1)), series=is_class[:, 0], seed=seed)
+        for rows, is_class in zip(sides, truths, strict=True)
+    ]
+    before, after = (side.rates for side in shares)
+    often = np.min([is_class.sum(axis=0) for is_class in truths], axis=0) >= MIN_ROWS_OF_CLASS
+    answers = [
+        _answers(rows, is_class[:, often], classes, seed=seed)
+        for rows, is_class in zip(sides, truths, strict=True)
+    ]
+    level = ERROR / (len(before) + len(answers[0].hits))  # Bonferroni
+    moved = (p_values(*shares) < level) & (np.abs(after - before) >= MIN_MOVE)
     return LabelShift(
         dict(zip(classes, map(float, before), strict=True)),
         dict(zip(classes, map(float, after), strict=True)),
-        bool((_beyond_chance(move, tests) & (np.abs(move[0]) >= MIN_MOVE)).any()),
-        bool(judged.any() and not (differs & judged).any()),
-        float(np.nansum((after - before) * losses[0])),
+        bool(moved.any()),
+        bool(often.any() and not (p_values(*answers) < level).any()),
+        float((after - before) @ _losses(reference, truths[0])),
     )
 
 
-def _means(rows: ComparedRows, columns: FloatArray, seed: int) -> FloatArray:
-    blocks = Blocks.draw(rows.times, seed=seed, series=columns[:, 0])
-    return np.vstack([columns.mean(axis=0), blocks.means(columns)])
+def _is(values: NDArray, classes: list[str]) -> FloatArray:
+    return (values.astype(str)[:, None] == classes).astype(np.float64)
 
 
-def _beyond_chance(drawn: FloatArray, tests: int) -> np.ndarray:
-    """Say of each column whether its interval, corrected for the number of tests, lacks zero."""
-    tail = max((1 - CONFIDENCE) / 2 / tests, 1 / len(drawn))
-    low, high = np.nanquantile(drawn[1:], [tail, 1 - tail], axis=0)
-    return (low > 0) | (high < 0)
+def _answers(rows: ComparedRows, is_class: FloatArray, classes: list[str], *, seed: int) -> Counts:
+    """Count each answer among the rows of each class."""
+    trials = np.repeat(is_class, len(classes), axis=1)
+    hits = trials * np.tile(_is(rows.prediction, classes), is_class.shape[1])
+    wrong = (rows.truth.astype(str) != rows.prediction.astype(str)).astype(np.float64)
+    return counts(rows.times, hits, trials, series=wrong, seed=seed)
+
+
+def _losses(rows: ComparedRows, is_class: FloatArray) -> FloatArray:
+    """Return the mean loss of each class, zero where it has no rows."""
+    return rows.loss @ is_class / np.maximum(is_class.sum(axis=0), 1)
