@@ -23,6 +23,8 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 def no_leaking_column(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
     """No column, no difference to its recent mean and no sum of columns reproduces the label.
 
+    Neither does whether a column is filled, nor which of its frequent values it has.
+
     A leak through columns that are declared ``after_event`` is named and does no harm: features
     cannot see them.
     """

@@ -1,8 +1,9 @@
-"""Columns that know the label: alone, as a sum, or against their own recent mean.
+"""Columns that know the label: alone, as a sum, against their own recent mean, or by being there.
 
 A column that reproduces the label almost perfectly on hundreds of rows was, in practice, made from
 it or together with it. Three families of probes are tried on every numeric column: the column
 itself, its difference to the mean of its previous values, and sparse weighted sums of columns.
+Of a column of any kind, its presence and its frequent values are tried.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +13,14 @@ import numpy as np
 import pandas as pd
 
 from ml_assets.core.problem import Task
+from ml_assets.core.telling_values import tellings
 
 MIN_ROWS = 200
 FEWEST_ROWS = 30
+FEWEST_TOLD = 100  # by values, of which each is seen on many rows
 ALMOST_PERFECT = 0.999
 ALMOST_A_SUM = 1 - (1 - ALMOST_PERFECT) / 10
+ALMOST_CERTAIN = 0.99  # of a class's entropy; one wrong row in a thousand leaves about 1 %
 EXACT = 1 - 1e-9
 MAX_TERMS = 4
 PAIRS = 20  # that are looked at closely
@@ -29,7 +33,8 @@ class Leak:
     Attributes:
         columns: Columns the formula reads.
         formula: The formula in words.
-        score: Share of the label's variation (or of its rows, for classes) that it reproduces.
+        score: Share of the label that it reproduces: of its variation; for classes, of the rows
+            beyond the largest class, or of the uncertainty where values tell them.
     """
 
     columns: tuple[str, ...]
@@ -48,7 +53,7 @@ def find_leaks(
     """Return the formulas that reproduce the label almost perfectly.
 
     Args:
-        frame: Rows in time order; its numeric columns are tried.
+        frame: Rows in time order; all its columns but the keys are tried.
         label: The label of each row, on the same index.
         task: What kind of label it is.
         keys: Columns that name the entity; "previous" means of the same entity.
@@ -56,8 +61,10 @@ def find_leaks(
     """
     known = label.notna()
     few = known.sum() < MIN_ROWS
-    if known.sum() < FEWEST_ROWS or (few and task != "regression"):
+    if known.sum() < FEWEST_ROWS:
         return []
+    if few and task != "regression":
+        return _telling(frame.loc[known].drop(columns=list(keys)), label[known], task)
     numbers = {
         str(name): frame[name].astype("float64")
         for name in frame.columns
@@ -73,10 +80,24 @@ def find_leaks(
             if reproduced >= ALMOST_PERFECT:
                 leaks.append(Leak((name,), formula, reproduced))
                 break
+    unnamed = frame.loc[known].drop(columns=[*keys, *(leak.columns[0] for leak in leaks)])
+    leaks += _telling(unnamed, label[known], task)
     if task == "regression":
         alone = {name for leak in leaks for name in leak.columns}
         rest = {name: values for name, values in numbers.items() if name not in alone}
         leaks += _sums(rest, label[known].astype("float64"), enough=ALMOST_A_SUM, fewest=2)
+    return leaks
+
+
+def _telling(frame: pd.DataFrame, label: pd.Series, task: Task) -> list[Leak]:
+    """Return the columns whose presence or values tell the label."""
+    enough = ALMOST_PERFECT if task == "regression" else ALMOST_CERTAIN
+    leaks = []
+    for name in frame.columns:
+        found = tellings(frame[name], label, task=task, fewest=FEWEST_TOLD)
+        told = next((one for one in found if one[1] >= enough), None)
+        if told is not None:
+            leaks.append(Leak((str(name),), *told))
     return leaks
 
 

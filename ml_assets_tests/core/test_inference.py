@@ -189,6 +189,14 @@ def test_a_column_against_its_recent_mean_is_late():
     assert "24 previous values" in column(found, "price").why
 
 
+def test_a_column_that_is_filled_for_one_class_only_is_late():
+    left = chance(4).random(400) < 0.1
+    reason = np.where(left, chance(5).choice(["price", "moved"], 400), None)
+    found = inferred({"at": HOURS, "reason": reason, "y": np.where(left, "Yes", "No")})
+    assert column(found, "reason").role == "after_event"
+    assert column(found, "reason").why == "whether reason is filled"
+
+
 def test_a_running_number_and_a_constant_are_no_features():
     found = inferred({"at": HOURS, "instant": range(1, 401), "site": ["a"] * 400})
     assert column(found, "instant").role == "ignored"

@@ -25,7 +25,6 @@ OUTLYING = 5.0  # a lognormal with a sigma of 1.5 is about there
 LEAK_ROWS = 50_000
 LEAK_ENTITIES = 300
 ROUNDS = 5
-ONE_TO_ONE = 0.999
 
 
 def find_truth(
@@ -123,8 +122,8 @@ def find_late(
         timed: Whether the event time is told by the rows, and not by their order.
     """
     late = _later_moments(texts, kinds)
-    numbers = [n for n, kind in kinds.items() if kind in ("float", "integer") and n not in keys]
-    chosen = "".join(f", {quoted(name)}" for name in (*numbers, *keys) if name != truth.column)
+    names = [name for name in dict.fromkeys((*kinds, *keys)) if name != truth.column]
+    chosen = "".join(f", {quoted(name)}" for name in names)
     target = quoted(truth.column)
     for newest_first in ("DESC", "ASC"):
         frame = texts.frame(
@@ -134,8 +133,6 @@ def find_late(
         if keys:  # previous values are sought entity by entity: some hundreds are enough
             frame = frame[frame.groupby(list(keys), sort=False).ngroup() < LEAK_ENTITIES]
         late.update(_leaks(frame.reset_index(drop=True), truth, keys, known=late, timed=timed))
-    if truth.task != "regression":
-        late.update(_renamed_classes(texts, kinds, truth, keys, known=late))
     return late
 
 
@@ -157,8 +154,9 @@ def _leaks(
     label = frame[truth.column]
     if truth.task == "regression":
         label = label.astype("float64")
-    rows = frame.drop(columns=["event_time", truth.column]).replace([np.inf, -np.inf], np.nan)
-    rows = rows.drop(columns=[name for name in known if name in rows])
+    rows = frame.drop(columns=["event_time", truth.column, *(n for n in known if n in frame)])
+    amounts = rows.select_dtypes("float").columns
+    rows[amounts] = rows[amounts].replace([np.inf, -np.inf], np.nan)
     late: dict[str, str] = {}
     for _ in range(ROUNDS):
         found = find_leaks(
@@ -184,33 +182,4 @@ def _later_moments(texts: Texts, kinds: Mapping[str, Kind]) -> dict[str, str]:
             (after,) = texts.row(f"SELECT avg(({quoted(name)} > event_time)::INT) FROM {TYPED}")
             if (after or 0) > 0.01:
                 late[name] = f"{name} lies after the event on {after:.0%} of the rows"
-    return late
-
-
-def _renamed_classes(
-    texts: Texts,
-    kinds: Mapping[str, Kind],
-    truth: Truth,
-    keys: Sequence[str],
-    *,
-    known: Mapping[str, str],
-) -> dict[str, str]:
-    """Return the columns of few values, each of which goes with one class only."""
-    late = {}
-    target = quoted(truth.column)
-    for name, kind in kinds.items():
-        if name in (truth.column, *keys, *known) or kind == "datetime":
-            continue
-        column = quoted(name)
-        pure, rows, values, largest = texts.row(
-            "WITH pairs AS (SELECT value, max(n) AS top, sum(n) AS n FROM (SELECT "
-            f"{column} AS value, {target}, count(*) AS n FROM {TYPED} WHERE {column} IS NOT NULL "
-            f"AND {target} IS NOT NULL GROUP BY ALL) GROUP BY 1) "
-            "SELECT sum(top), sum(n), count(*), "
-            f"(SELECT max(n) FROM (SELECT count(*) AS n FROM {TYPED} WHERE {column} IS NOT NULL "
-            f"AND {target} IS NOT NULL GROUP BY {target})) FROM pairs"
-        )
-        beyond = (pure - largest) / (rows - largest) if rows and rows > largest else 0.0
-        if rows and values <= min(MOST_CLASSES, rows / 50) and beyond >= ONE_TO_ONE:
-            late[name] = f"each value of {name} goes with one class of {truth.column}"
     return late
