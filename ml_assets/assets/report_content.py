@@ -7,6 +7,7 @@ from typing import Any
 from ml_assets.core.evaluation import Evaluation
 from ml_assets.core.gates import Decision
 from ml_assets.core.problem import Problem
+from ml_assets.core.scores import SliceScore
 from ml_assets.core.training import Configuration
 from ml_assets.core.training_set import TrainingSet
 from ml_assets.reports import content as page
@@ -67,7 +68,7 @@ def report_content(
             code_version=code_version(),
             libraries={name: package_version(name) for name in LIBRARIES},
         ),
-        slices=tuple(page.SliceScore(**vars(score)) for score in evaluation.slices if score.rows),
+        slices=tuple(page.SliceScore(**vars(score)) for score in shown_slices(evaluation, model)),
         calibration=tuple(
             page.CalibrationPoint(
                 predicted=p.predicted, observed=p.observed, low=p.low, high=p.high, rows=p.rows
@@ -101,6 +102,18 @@ def report_content(
         trials=_trials(trials.get(model)),
         warnings=(*evaluation.warnings, *warnings),
     )
+
+
+def shown_slices(evaluation: Evaluation, model: str) -> list[SliceScore]:
+    """Return the slices of a model, and the champion's loss on the same ones."""
+    own = [score for score in evaluation.slices if score.model == model and score.rows]
+    names = {score.slice for score in own}
+    beside = [
+        score
+        for score in evaluation.slices
+        if evaluation.kinds[score.model] == "champion" and score.slice in names
+    ]
+    return [*own, *beside]
 
 
 def _trials(result: dict[str, Any] | None) -> tuple[page.TrialRow, ...]:

@@ -12,7 +12,8 @@ import pandas as pd
 
 from ml_assets.core.diagnostics import CalibrationPoint, DailyResidual, Importance
 from ml_assets.core.errors import DeclarationError, nearest
-from ml_assets.core.judged_model import FoldLoss, JudgedModel
+from ml_assets.core.evaluation_warnings import new_classes, too_good
+from ml_assets.core.judged_model import FoldLoss, JudgedModel, found_slices
 from ml_assets.core.one_thread import one_thread
 from ml_assets.core.problem import METRICS, Problem
 from ml_assets.core.scores import Score, SliceScore
@@ -48,12 +49,13 @@ class Evaluation:
         kinds: Name of each model -> what it is.
         folds: In order of time.
         scores: Every metric of every model.
-        slices: The primary metric's loss by slice, declared ones first.
+        slices: The primary metric's loss by slice, declared ones first; then where each model but
+            the champion does worst, with the champion's loss in that place.
         calibration: Of every model.
         residuals: Of every model, by day.
         importance: Of every candidate, on the last fold.
         fold_losses: Of every model.
-        warnings: What could not be computed, and why.
+        warnings: What could not be computed, what is too good to be true, what nobody could know.
         change: When the world changed, where all folds lie after that; None where they need not.
         rows: One row a test row, in order of time: event_time, fold, truth, and for each model
             ``prediction__<model>`` and ``loss__<model>`` (NaN where it gave no answer), for
@@ -141,14 +143,15 @@ def evaluate(
         message = f"Each model in an evaluation needs a name of its own; found {sorted(names)}."
         raise DeclarationError(message)
     metrics, warnings = _computable_metrics(problem, names)
-    # Small predictions by many threads on a busy machine wait on each other for seconds.
     if change is not None:
         since = f"All models are judged on rows from after the change at {change:%Y-%m-%d %H:%M}."
         warnings = (*warnings, since)
+    # Small predictions by many threads on a busy machine wait on each other for seconds.
     with one_thread():
         walk = walk_forward(
             problem, training_set, configurations, champion=champion, seed=seed, change=change
         )
+        warnings = (*warnings, *new_classes(walk, training_set))
         return _judged(problem, walk, metrics, warnings, seed)
 
 
@@ -162,6 +165,7 @@ def _judged(
     parts = declared_slices(walk.rows.frame, problem.slices)
     models = [JudgedModel(problem, walk, one, parts, seed) for one in walk.answers]
     judged = [model for model in models if len(model.y)]
+    importance = _all(model.importance() for model in judged)
     return Evaluation(
         primary_metric=problem.primary_metric,
         confidence=problem.gates.confidence,
@@ -169,13 +173,12 @@ def _judged(
         kinds={one.name: one.kind for one in walk.answers},
         folds=_spans(walk),
         scores=_all(model.scores(metrics) for model in judged),
-        slices=_all(model.declared_slices() for model in judged)
-        + _all(model.found_slice() for model in judged),
+        slices=_all(model.on_slices(parts) for model in judged) + found_slices(judged),
         calibration=_all(model.calibration() for model in judged),
         residuals=_all(model.residuals() for model in judged),
-        importance=_all(model.importance() for model in judged),
+        importance=importance,
         fold_losses=_all(model.fold_losses() for model in judged),
-        warnings=warnings,
+        warnings=(*warnings, *too_good(judged, importance)),
         rows=_table(walk, models, parts),
         change=walk.change,
     )

@@ -1,6 +1,7 @@
 """One model of an evaluation with all that is said of it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -89,18 +90,11 @@ class JudgedModel:
             for metric, estimate in estimates.items()
         )
 
-    def declared_slices(self) -> tuple[SliceScore, ...]:
-        """Return the loss on each declared slice."""
-        at = self.answers.at
-        return self._slices([RowSlice(part.name, part.mask[at]) for part in self.parts])
+    def found_slice(self) -> RowSlice | None:
+        """Return where the model does worst, among the rows of the walk, if there is such a place.
 
-    def found_slice(self) -> tuple[SliceScore, ...]:
-        """Return the loss where a candidate or the champion does worst, if there is such a place.
-
-        It is found on the earlier half of the rows and measured on the later one.
+        It is found on the earlier half of the rows and holds rows of the later one.
         """
-        if self.answers.kind == "baseline":
-            return ()
         rows = self.walk.rows
         worst = worst_slice(
             rows.frame.iloc[self.answers.at],
@@ -108,7 +102,16 @@ class JudgedModel:
             categorical=rows.categorical,
             loss=self.loss,
         )
-        return () if worst is None else self._slices([worst])
+        if worst is None:
+            return None
+        mask = np.zeros(len(self.walk.y), dtype=bool)
+        mask[self.answers.at] = worst.mask
+        return replace(worst, mask=mask)
+
+    def on_slices(self, parts: Iterable[RowSlice]) -> tuple[SliceScore, ...]:
+        """Return the loss on slices of the walk's rows; those without a row are left out."""
+        at = self.answers.at
+        return self._slices([replace(part, mask=part.mask[at]) for part in parts])
 
     def calibration(self) -> tuple[CalibrationPoint, ...]:
         """Return predictions against truth, bin by bin."""
@@ -191,3 +194,15 @@ class JudgedModel:
             for part, estimate in zip(parts, estimates, strict=True)
             if part.mask.any()
         )
+
+
+def found_slices(judged: Sequence[JudgedModel]) -> tuple[SliceScore, ...]:
+    """Return the loss of each model where it does worst, and of the champion on the same rows."""
+    champion = [model for model in judged if model.answers.kind == "champion"]
+    scores = []
+    for model in judged:
+        worst = model.found_slice() if model not in champion else None
+        if worst is not None:
+            scores += [score for one in (model, *champion) for score in one.on_slices([worst])]
+    # Two models may do worst in the same place.
+    return tuple({(score.slice, score.model): score for score in scores}.values())

@@ -75,7 +75,8 @@ def worst_slice(
     """Return where a model does worst, found on the earlier half of the rows.
 
     A shallow tree of the loss finds the leaf. The mask holds only rows of the later half: the loss
-    there is honest, since the search has not seen them.
+    there is honest, since the search has not seen them. It must be above that of all rows, and of
+    the later half, which may be the harder one.
 
     Args:
         frame: The rows in order of time.
@@ -84,7 +85,7 @@ def worst_slice(
         loss: The model's loss for each row.
 
     Returns:
-        None if no split helps, or no later row falls into the leaf.
+        None if no split helps, no later row falls into the leaf, or those that do are no worse.
     """
     half = len(frame) // 2
     smallest = max(_SMALLEST_LEAF, int(np.ceil(_LEAF_SHARE * half)))
@@ -101,6 +102,8 @@ def worst_slice(
     mask = leaves == worst
     mask[:half] = False
     if worst == 0 or not mask.any():
+        return None
+    if loss[mask].mean() <= max(loss.mean(), loss[half:].mean()):
         return None
     return RowSlice(_words(tree, worst, columns), mask, "automatic")
 

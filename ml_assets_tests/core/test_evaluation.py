@@ -3,8 +3,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from ml_assets.assets.report_content import shown_slices
 from ml_assets.core.errors import DataError, DeclarationError
 from ml_assets.core.evaluation import LOSS, PREDICTION, SLICE, Evaluation, evaluate
 from ml_assets.core.training import as_known_at, fit
@@ -72,6 +74,55 @@ def test_slices_are_scored_on_their_own_rows(judged):
     assert one.value == pytest.approx(evaluation.rows[LOSS + name][inside].mean())
     assert one.rows == inside.sum()
     assert one.low < one.value < one.high
+
+
+def test_the_champion_is_judged_where_the_chosen_model_does_worst():
+    declared = problem()
+    data = training_set()
+    worse = (data.frame["load"] > 1).to_numpy()
+    noise = np.random.default_rng(1).normal(0, 8, len(worse))
+    data = replace(data, frame=data.frame.assign(y=data.frame["y"] + noise * worse))
+    evaluation = _evaluate(declared, data, _champion(declared, data, days=8))
+    overall = evaluation.score("ridge", "mae").value
+    shown = shown_slices(evaluation, "ridge")
+    assert {score.model for score in shown} == {"ridge", "champion"}
+    assert len({score.slice for score in shown}) == 1
+    assert shown[0].value > overall
+    assert "load >" in shown[0].slice
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_score_that_is_too_good_is_warned_of_by_the_name_of_its_column(task):
+    trees = {"name": "trees", "estimator": "sklearn.tree.DecisionTreeClassifier"}
+    declared = problem(task, candidates=[RIDGE if task == "regression" else trees])
+    data = training_set(task)
+    assert "too good" not in str(_evaluate(declared, data).warnings)
+    truth = data.frame["y"]
+    told = truth if task == "regression" else pd.Series(pd.factorize(truth)[0] * 1.0)
+    frame = data.frame.assign(told=told)
+    leaky = replace(data, frame=frame, numeric=(*data.numeric, "told"))
+    (warning,) = _evaluate(declared, leaky).warnings
+    assert "This is too good: look for a column that gives the target away: told." in warning
+
+
+def test_what_persistence_does_as_well_is_not_too_good():
+    data = training_set(rows=1440)
+    slow = np.linspace(0, 1000, len(data.frame)) + data.frame["heat"]
+    frame = data.frame.assign(y=slow, load=slow.shift(14), baseline__persistence=slow.shift(14))
+    frame["load"] = frame["load"].fillna(0.0)
+    evaluation = _evaluate(problem(), replace(data, frame=frame))
+    assert evaluation.score("ridge", "r2").value > 0.999
+    assert "too good" not in str(evaluation.warnings)
+
+
+def test_a_class_that_was_never_seen_before_is_named():
+    declared, data = problem("multiclass"), training_set("multiclass")
+    assert _evaluate(declared, data).warnings == ()
+    last = data.frame.index >= len(data.frame) - 20
+    labels = data.frame["y"].mask(last, "crack")
+    evaluation = _evaluate(declared, replace(data, frame=data.frame.assign(y=labels)))
+    rows = (evaluation.rows["truth"] == "crack").sum()
+    assert str(rows) + " judged rows are 'crack'" in str(evaluation.warnings)
 
 
 def test_it_comes_back_from_json_with_its_rows(judged):

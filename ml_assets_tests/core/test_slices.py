@@ -46,6 +46,16 @@ def test_nothing_is_found_where_the_loss_is_the_same_or_rows_are_few():
     assert worst_slice(frame, numeric=(), categorical=(), loss=np.ones(len(frame))) is None
 
 
+def test_a_place_that_is_no_worse_later_is_not_shown():
+    frame = _frame()
+    early = np.arange(len(frame)) < 1000
+    of_b = (frame["rig"] == "b").to_numpy()
+    assert _worst(frame, np.where(of_b & early, 2.0, 1.0)) is None
+    assert _worst(frame, np.where(of_b, np.where(early, 2.0, 0.5), 1.0)) is None
+    harder_later = np.where(early, np.where(of_b, 2.0, 0.5), np.where(of_b, 3.0, 4.0))
+    assert _worst(frame, harder_later) is None
+
+
 def test_declared_slices_cover_every_row_once():
     frame = _frame()
     frame.loc[::10, ["heat", "rig"]] = [np.nan, None]

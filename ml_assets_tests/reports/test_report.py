@@ -119,7 +119,8 @@ def test_sparse_content_makes_a_page_without_empty_sections(content):
     text = read(evaluation_report(content))
     assert "undefined no interval" in text
     assert "becomes the first champion" in text
-    for section in ("Where it is worst", "Calibration", "What it uses", "What was tried"):
+    assert "Where it is worst None found" in text
+    for section in ("by slice, worst first", "Calibration", "What it uses", "What was tried"):
         assert section not in text
 
 
