@@ -120,6 +120,68 @@ def test_format_says_how_numbers_look(connection):
     assert value(connection, "", "string", Format(null_words=())) == ""
 
 
+POINTS = Format(decimal=",", thousands=".")
+COMMAS = Format(thousands=",")
+SPACED = Format(decimal=",", thousands=" ")
+SWISS = Format(thousands="'")
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "expected"),
+    [
+        (POINTS, "1.401", 1401.0),
+        (POINTS, "-12.017.131,5", -12017131.5),
+        (POINTS, "1401", 1401.0),
+        (POINTS, "1401,25", 1401.25),
+        (POINTS, "1.4.1", None),
+        (POINTS, "1.4", None),
+        (POINTS, "0.123", None),
+        (POINTS, "1401.250", None),
+        (POINTS, "1.401.25", None),
+        (POINTS, "1,017.13", None),
+        (COMMAS, "1,017.13", 1017.13),
+        (COMMAS, "1.401", 1.401),
+        (COMMAS, "1e3", 1000.0),
+        (COMMAS, "1,5", None),
+        (SPACED, "1 017,13", 1017.13),
+        (SPACED, "1\u202f017,13", 1017.13),
+        (SPACED, "1.017", None),
+        (SPACED, "10 17", None),
+        (SWISS, "1'017.13", 1017.13),
+        (SWISS, "1\u2019017", 1017.0),
+        (Format(), "1.401", 1.401),
+        (Format(), "1,401", None),
+        (Format(decimal=","), "1.401", None),
+    ],
+)
+def test_digits_are_grouped_as_declared_or_not_at_all(connection, form, text, expected):
+    assert value(connection, text, "float", form) == expected
+
+
+def test_grouped_digits_make_whole_numbers_and_sentinels_too(connection):
+    form = Format(decimal=",", thousands=".", sentinels={"x": (-9999,)})
+    assert value(connection, "1.401", "integer", form) == 1401
+    assert value(connection, "1.401,0", "integer", form) == 1401
+    assert value(connection, "1.401,5", "integer", form) is None
+    assert value(connection, "-9.999", "integer", form) == "missing"
+    assert value(connection, "1.401", "string", form) == "1.401"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("44,4 %", 44.4), ("44,4%", 44.4), ("1.200\u00a0%", 1200.0), ("0,444", None), ("%", None)],
+)
+def test_a_column_in_percent_drops_the_sign_and_asks_for_it(connection, text, expected):
+    form = Format(decimal=",", thousands=".", percent=("x",))
+    assert value(connection, text, "float", form) == expected
+    assert value(connection, "44 %", "float") is None
+
+
+def test_one_mark_cannot_mean_two_things():
+    with pytest.raises(ValueError, match=r"decimal: ',' for 1\.017,13"):
+        Format(thousands=".")
+
+
 def test_dates_are_read_by_their_own_format(connection):
     form = Format(dates={"x": "%d.%m.%Y"})
     query = f"SELECT epoch({value_sql(Column('x', 'datetime'), form, text='x')}) FROM (SELECT ? x)"

@@ -22,6 +22,15 @@ class Format(Declaration):
     delimiter: str = Field(default=",", description="What separates the columns of a CSV.")
     quote: str = Field(default='"', description="What encloses a field that holds the delimiter.")
     decimal: Literal[".", ","] = Field(default=".", description="Decimal mark of numbers.")
+    thousands: Literal[".", ",", " ", "'"] | None = Field(
+        default=None,
+        description="What groups the digits of numbers by three; none by default.",
+        examples=["."],
+    )
+    percent: tuple[str, ...] = Field(
+        default=(),
+        description="Columns of numbers that end in '%': the sign is dropped, 44.4 % is 44.4.",
+    )
     encoding: str = Field(default="utf-8", description="Text encoding, as Python names it.")
     null_words: tuple[str, ...] = Field(
         default=DEFAULT_NULL_WORDS, description="Texts that mean a missing value, in any column."
@@ -55,6 +64,12 @@ class Format(Declaration):
             message = (
                 f"The delimiter {delimiter!r} must be one character, and the quote {quote!r} "
                 "another one (or '' for none)."
+            )
+            raise ValueError(message)
+        if self.decimal == self.thousands:
+            message = (
+                f"{self.decimal!r} cannot be the decimal mark and group thousands as well. Declare "
+                "decimal: ',' for 1.017,13 and decimal: '.' for 1,017.13."
             )
             raise ValueError(message)
         return self

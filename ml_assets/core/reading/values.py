@@ -4,6 +4,7 @@ from ml_assets.core.contract import Column
 from ml_assets.core.problem import Format
 from ml_assets.core.problem.time import ISO
 from ml_assets.core.reading.names import literal
+from ml_assets.core.reading.numbers import plain_sql
 from ml_assets.core.reading.times import moment_sql
 
 TRUE_WORDS = ("true", "t", "yes", "y", "1")
@@ -25,7 +26,7 @@ def text_sql(column: Column, format: Format, *, text: str) -> str:  # noqa: A002
     sentinels = (*format.sentinels.get(column.name, ()), *format.sentinels.get("*", ()))
     if sentinels and column.kind in NUMBERS:
         numbers = ", ".join(f"{number!r}::DOUBLE" for number in sentinels)
-        missing.append(f"coalesce({_number(text, format)} IN ({numbers}), false)")
+        missing.append(f"coalesce({_number(column, format, text)} IN ({numbers}), false)")
     return f"CASE WHEN {' OR '.join(missing)} THEN NULL ELSE {text} END" if missing else text
 
 
@@ -43,12 +44,12 @@ def value_sql(column: Column, format: Format, *, text: str, timezone: str = "UTC
     """
     match column.kind:
         case "float":
-            number = _number(text, format)
+            number = _number(column, format, text)
             return f"CASE WHEN isfinite({number}) THEN {number} END"
         case "integer":
-            number = _number(text, format)
-            decimal = f"replace({text}, ',', '.')" if format.decimal == "," else text
-            return f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({decimal} AS BIGINT) END"
+            number = _number(column, format, text)
+            plain = _plain(column, format, text)
+            return f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({plain} AS BIGINT) END"
         case "boolean":
             word = f"lower({text})"
             true, false = (", ".join(map(literal, words)) for words in (TRUE_WORDS, FALSE_WORDS))
@@ -60,11 +61,12 @@ def value_sql(column: Column, format: Format, *, text: str, timezone: str = "UTC
             return text
 
 
-def _number(text: str, format: Format) -> str:  # noqa: A002
-    # DuckDB reads 1_000 as a number; a decimal comma beside a point is no number here.
-    if format.decimal == ",":
-        decimal = f"replace({text}, ',', '.')"
-        return (
-            f"CASE WHEN NOT regexp_matches({text}, '[_.]') THEN TRY_CAST({decimal} AS DOUBLE) END"
-        )
-    return f"CASE WHEN NOT contains({text}, '_') THEN TRY_CAST({text} AS DOUBLE) END"
+def _plain(column: Column, format: Format, text: str) -> str:  # noqa: A002
+    percent = column.name in format.percent
+    return plain_sql(text, decimal=format.decimal, thousands=format.thousands, percent=percent)
+
+
+def _number(column: Column, format: Format, text: str) -> str:  # noqa: A002
+    # DuckDB reads 1_000 as a number.
+    plain = _plain(column, format, text)
+    return f"CASE WHEN NOT contains({text}, '_') THEN TRY_CAST({plain} AS DOUBLE) END"
