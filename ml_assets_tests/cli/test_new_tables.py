@@ -9,6 +9,10 @@ from ml_assets_tests.cli.drafted import drafted
 from ml_assets_tests.cli.entity_tables import ENTITIES
 from ml_assets_tests.cli.unseen_tables import SERIES
 
+TEXT_OPTIONS = (
+    "decimal", "thousands", "percent", "delimiter", "encoding", "null_words", "sentinels",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module", params=(*SERIES, *ENTITIES), ids=lambda table: table.__name__)
 def case(request, tmp_path_factory):
@@ -43,7 +47,7 @@ def test_columns_have_their_use(case):
 def test_text_is_read_as_it_is_written(case):
     table, found = case
     declared = found.declared.problem.source.format
-    for option in ("decimal", "delimiter", "encoding", "null_words", "sentinels"):
+    for option in TEXT_OPTIONS:
         if option in table.extra:
             assert getattr(declared, option) == table.extra[option]
     assert found.inference.truth.skewed or not table.extra.get("skewed")

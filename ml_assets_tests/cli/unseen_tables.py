@@ -249,6 +249,25 @@ def shuffled_western():
     )  # fmt: skip
 
 
+def grouped_digits():
+    chance, times = seeded(15), _hours(900, "2025-01-01")
+    points = str.maketrans(",.", ".,")
+    weight = wave(times, chance, scale=80)
+    frame = pd.DataFrame(
+        {
+            "zeit": times.strftime("%d.%m.%Y %H:%M"),
+            "menge": [f"{n:,}".translate(points) for n in chance.integers(1, 1500, 900)],
+            "anteil": [f"{n:.1f} %".translate(points) for n in chance.uniform(0, 100, 900)],
+            "gewicht": [f"{n * 5:,.2f}".translate(points) for n in weight],
+        }
+    )
+    return Table(
+        "mengen.csv", csv_bytes(frame, sep=";"), "gewicht", "regression", ("zeit",),
+        "%d.%m.%Y %H:%M", features=("menge", "anteil"),
+        extra={"decimal": ",", "thousands": ".", "percent": ("anteil",)},
+    )  # fmt: skip
+
+
 def marked():
     chance = seeded(14)
     months = pd.date_range("1949-01-01", periods=300, freq="MS")
@@ -263,5 +282,5 @@ def marked():
 
 SERIES = (
     air_quality, beijing, household, appliances, occupancy, json_with_offsets, afternoon,
-    activities, no_time, packed_tabs, columnar, shuffled_western, marked,
+    activities, no_time, packed_tabs, columnar, shuffled_western, grouped_digits, marked,
 )  # fmt: skip

@@ -235,6 +235,29 @@ def test_a_file_that_ends_now_stays_open_and_an_old_one_is_closed():
     assert fresh.pace.end is None
 
 
+def german(numbers, digits):
+    return [f"{n:,.{digits}f}".translate(str.maketrans(",.", ".,")) for n in numbers]
+
+
+def test_grouped_digits_and_percent_become_numbers_and_are_declared():
+    found = inferred(
+        {
+            "at": HOURS,
+            "y": german(chance(3).random(400) * 3000, 2),
+            "Count": german(range(700, 1100), 0),
+            "share": [f"{text} %" for text in german(chance().random(400) * 100, 1)],
+        }
+    )
+    assert (found.format.decimal, found.format.thousands) == (",", ".")
+    assert found.format.percent == ("share",)
+    assert (column(found, "count").kind, column(found, "count").high) == ("integer", 1099)
+    assert column(found, "share").kind == "float"
+    assert column(found, "y").high > 2900
+    text = draft(found, name="x", path="x.csv").defs
+    assert 'thousands: "."' in text
+    assert "percent: [share]" in text
+
+
 def test_names_of_columns_are_taken_in_either_spelling():
     found = inferred({"at": HOURS, "NO2(GT)": chance().random(400)}, target="no2_gt")
     assert found.truth.column == "no2_gt"

@@ -82,6 +82,10 @@ def _source(inference: Inference, path: str) -> Iterable[str]:
         yield f"      quote: {json.dumps(form.quote)}"
         yield f"      encoding: {form.encoding}"
     yield f'      decimal: "{form.decimal}"'
+    if form.thousands is not None:
+        yield f'      thousands: "{form.thousands}"'
+    if form.percent:
+        yield f"      percent: {_listed(form.percent)}"
     yield f"      null_words: {json.dumps(list(form.null_words), ensure_ascii=False)}"
     if form.sentinels:
         yield "      sentinels:  # far from all other values, and repeated"

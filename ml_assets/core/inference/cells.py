@@ -1,7 +1,8 @@
-"""How cells say "a number" and "nothing": the decimal mark and the null words."""
+"""How cells say "nothing": the null words."""
 
 from ml_assets.core.feature_query import quoted
-from ml_assets.core.inference.texts import CELLS, Texts, number_sql
+from ml_assets.core.inference.marks import Marks
+from ml_assets.core.inference.texts import CELLS, Texts
 from ml_assets.core.inference.values import Doubt
 
 # Taken for missing in any column.
@@ -16,42 +17,18 @@ NOT_FINITE = frozenset(("inf", "-inf", "Infinity", "-Infinity"))
 MOSTLY_NUMBERS = 0.9
 
 
-def decimal_mark(texts: Texts) -> str:
-    """Return the decimal mark that most fractions in the file are written with.
-
-    Example:
-        >>> import pyarrow as pa
-        >>> decimal_mark(Texts(pa.table({"a": ["2,6", "2"], "b": ["1360", "11,95"]})))
-        ','
-        >>> decimal_mark(Texts(pa.table({"thousands": ["1,204", "12,310"]})))
-        '.'
-    """
-    commas = points = longer = 0
-    for name in texts.names:
-        cell = quoted(name)
-        comma, point, odd = texts.row(
-            f"SELECT count(*) FILTER (regexp_full_match({cell}, '[+-]?\\d*,\\d+')), "
-            f"count(*) FILTER (regexp_full_match({cell}, '[+-]?\\d*\\.\\d+')), "
-            # Groups of three digits may be thousands; any other length is a fraction.
-            f"count(*) FILTER (regexp_full_match({cell}, '[+-]?\\d*,(\\d{{1,2}}|\\d{{4,}})')) "
-            f"FROM {CELLS}"
-        )
-        commas, points, longer = commas + comma, points + point, longer + odd
-    return "," if longer and commas > points else "."
-
-
-def null_words(texts: Texts, *, decimal: str) -> tuple[tuple[str, ...], list[Doubt]]:
+def null_words(texts: Texts, marks: Marks) -> tuple[tuple[str, ...], list[Doubt]]:
     """Return the words that stand for a missing value in this file, and what is doubtful.
 
     Args:
         texts: The file.
-        decimal: Decimal mark of numbers.
+        marks: How its numbers are written.
     """
     found: set[str] = set()
     wanted: dict[str, str] = {}
     elsewhere: set[str] = set()
     for name in texts.names:
-        number = number_sql(name, decimal=decimal)
+        number = marks.number_sql(name)
         numbers, present = texts.row(f"SELECT count({number}), count({quoted(name)}) FROM {CELLS}")
         words = dict(texts.frequent(name, limit=40, where=f"({number}) IS NULL"))
         found.update(words.keys() & set(USUAL))

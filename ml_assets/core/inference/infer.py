@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ml_assets.core.contract import Kind
 from ml_assets.core.errors import DataError, nearest
-from ml_assets.core.inference.cells import decimal_mark, null_words
+from ml_assets.core.inference.cells import null_words
 from ml_assets.core.inference.columns import describe_columns
 from ml_assets.core.inference.durations import DAY, WEEK, YEAR, iso
 from ml_assets.core.inference.entities import Entities, find_entities
@@ -19,7 +19,9 @@ from ml_assets.core.inference.kinds import (
     values_of,
     without_sentinels,
 )
+from ml_assets.core.inference.marks import Marks
 from ml_assets.core.inference.names import identifiers
+from ml_assets.core.inference.number_marks import number_marks
 from ml_assets.core.inference.order import Order, find_order, in_file_order
 from ml_assets.core.inference.pace import find_pace
 from ml_assets.core.inference.sentinels import sentinels
@@ -59,6 +61,7 @@ class _Study:
     texts: Texts
     format: Format
     asked: Asked
+    marks: Marks
     names: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, Values] = field(default_factory=dict)
     doubts: list[Doubt] = field(default_factory=list)
@@ -96,11 +99,13 @@ def infer(
         raise DataError(message)
     texts = Texts(table)
     asked = _with_names_of_the_file(asked, [n for n in table.column_names if n not in unnamed])
-    decimal = decimal_mark(texts)
-    words, doubts = null_words(texts, decimal=decimal)
+    marks, doubts = number_marks(texts)
+    words, word_doubts = null_words(texts, marks)
     texts.empty_cells(words)
-    study = _Study(texts, layout, asked, doubts=doubts)
-    study.format = layout.model_copy(update={"decimal": decimal, "null_words": ("", *words)})
+    written = {"decimal": marks.decimal, "thousands": marks.thousands, "null_words": ("", *words)}
+    study = _Study(
+        texts, layout.model_copy(update=written), asked, marks, doubts=[*doubts, *word_doubts]
+    )
     order = find_order(texts, asked.time, asked.time_format, skip=(*unnamed, asked.target))
     study.doubts += order.doubts
     order = _typed(study, order, unnamed)
@@ -131,14 +136,12 @@ def _with_names_of_the_file(asked: Asked, names: Sequence[str]) -> Asked:
 
 def _typed(study: _Study, order: Order, unnamed: Sequence[str]) -> Order:
     """Find the kinds of all columns and make the typed table."""
-    texts, decimal = study.texts, study.format.decimal
+    texts, marks = study.texts, study.marks
     hidden = () if order.counted else order.columns
     usable = [name for name in texts.names if name not in unnamed and name not in hidden]
     study.names = identifiers(usable, taken=hidden)
     study.kinds = {
-        name: values
-        for name in usable
-        if (values := values_of(texts, name, decimal=decimal)) is not None
+        name: values for name in usable if (values := values_of(texts, name, marks)) is not None
     }
     if study.asked.target not in study.kinds:
         message = f"The target {study.asked.target!r} has no value, or is the event time itself."
@@ -152,11 +155,13 @@ def _typed(study: _Study, order: Order, unnamed: Sequence[str]) -> Order:
         for name, values in study.kinds.items()
         if values.odd
     ]
-    make_typed(texts, study.kinds, names=study.names, moment=order.sql, decimal=decimal)
+    make_typed(texts, study.kinds, names=study.names, moment=order.sql, marks=marks)
     numbers = [n for n, kind in study.contract_kinds().items() if kind in ("float", "integer")]
     found = sentinels(texts, TYPED, numbers)
     without_sentinels(texts, found)
-    study.format = study.format.model_copy(update={"sentinels": dict(found)})
+    percent = tuple(study.names[n] for n in marks.percent if study.names.get(n) in numbers)
+    read = {"sentinels": dict(found), "percent": percent}
+    study.format = study.format.model_copy(update=read)
     study.doubts += [
         Doubt(name, f"{', '.join(f'{v:g}' for v in values)} is taken for a missing value.")
         for name, values in found.items()

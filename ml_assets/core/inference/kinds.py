@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from ml_assets.core.contract import SQL_TYPES, Kind
 from ml_assets.core.feature_query import quoted
-from ml_assets.core.inference.texts import CELLS, PLAIN_INTEGER, Texts, number_sql
+from ml_assets.core.inference.marks import Marks
+from ml_assets.core.inference.texts import CELLS, PLAIN_INTEGER, Texts
 from ml_assets.core.inference.time_formats import time_sql
 from ml_assets.core.inference.time_readings import best_reading
 
@@ -30,24 +31,24 @@ class Values:
     date_format: str | None = None
 
 
-def values_of(texts: Texts, name: str, *, decimal: str) -> Values | None:
+def values_of(texts: Texts, name: str, marks: Marks) -> Values | None:
     """Return the kind of a column's values; None if it has none.
 
     Args:
         texts: The file, its null words emptied.
         name: The column.
-        decimal: Decimal mark of numbers.
+        marks: How its numbers are written.
     """
     cell = quoted(name)
-    number = number_sql(name, decimal=decimal)
+    plain, number = marks.plain_sql(name), marks.number_sql(name)
     present, numbers, integers = texts.row(
         f"SELECT count({cell}), count({number}), "
-        f"count(*) FILTER (regexp_full_match({cell}, '{PLAIN_INTEGER}')) FROM {CELLS}"
+        f"count(*) FILTER (regexp_full_match({plain}, '{PLAIN_INTEGER}')) FROM {CELLS}"
     )
     if present == 0:
         return None
     if numbers >= NUMERIC * present:
-        codes = texts.frequent(name, limit=1, where=f"regexp_full_match({cell}, '0\\d+')")
+        codes = texts.frequent(name, limit=1, where=f"regexp_full_match({plain}, '0\\d+')")
         if codes and numbers == present:
             return Values("string")  # 007 is a name: as a number it would lose its zeros
         whole = integers >= numbers
@@ -62,11 +63,11 @@ def values_of(texts: Texts, name: str, *, decimal: str) -> Values | None:
     return Values("string")
 
 
-def typed_sql(name: str, values: Values, *, decimal: str) -> str:
+def typed_sql(name: str, values: Values, marks: Marks) -> str:
     """Return SQL for a cell's value."""
     match values.kind:
         case "float" | "integer":
-            return f"CAST({number_sql(name, decimal=decimal)} AS {SQL_TYPES[values.kind]})"
+            return f"CAST({marks.number_sql(name)} AS {SQL_TYPES[values.kind]})"
         case "boolean":
             return f"lower({quoted(name)}) IN ('true', 'yes', 't', 'y')"
         case "datetime":
@@ -81,7 +82,7 @@ def make_typed(
     *,
     names: Mapping[str, str],
     moment: str,
-    decimal: str,
+    marks: Marks,
 ) -> None:
     """Create the table ``typed``.
 
@@ -93,9 +94,9 @@ def make_typed(
         kinds: Kind by the file's column names; other columns are left out.
         names: Name in the contract by name in the file.
         moment: SQL of the event time, over the cells.
-        decimal: Decimal mark of numbers.
+        marks: How its numbers are written.
     """
-    typed = {name: typed_sql(name, values, decimal=decimal) for name, values in kinds.items()}
+    typed = {name: typed_sql(name, values, marks) for name, values in kinds.items()}
     columns = "".join(f", {sql} AS {quoted(names[source])}" for source, sql in typed.items())
     odd = [
         f"({quoted(source)} IS NOT NULL AND ({typed[source]}) IS NULL)"

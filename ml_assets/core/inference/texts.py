@@ -9,28 +9,12 @@ import pyarrow as pa
 from ml_assets.core.feature_query import quoted
 
 CELLS = "cells"
-NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 PLAIN_INTEGER = r"[+-]?(0|[1-9]\d{0,17})"
 
 
 def text_literal(text: str) -> str:
     """Return a text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def number_sql(column: str, *, decimal: str) -> str:
-    """Return SQL for the number a cell holds, or NULL.
-
-    Args:
-        column: Name of a text column.
-        decimal: Decimal mark, a point or a comma.
-    """
-    cell = quoted(column)
-    if decimal == ",":  # a point beside a decimal comma is no number, as in reading
-        plain = f"CASE WHEN NOT contains({cell}, '.') THEN replace({cell}, ',', '.') END"
-    else:
-        plain = cell
-    return f"CASE WHEN regexp_full_match({plain}, '{NUMBER}') THEN try_cast({plain} AS DOUBLE) END"
 
 
 def joined_sql(columns: Iterable[str]) -> str:
