@@ -90,7 +90,8 @@ def inferred(file: Path, asked: Asked, *, now: datetime) -> Inference:
         sniffed.table,
         sniffed.format,
         asked,
-        unnamed=sniffed.unnamed,
+        unnamed=sniffed.names.unnamed,
+        spelled=sniffed.names.spelled,
         complete=sniffed.complete,
         now=now,
     )

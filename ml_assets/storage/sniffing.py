@@ -16,10 +16,13 @@ from typing import Literal
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ml_assets.core.errors import SourceError
-from ml_assets.core.feature_query import quoted
 from ml_assets.core.problem import Format
+from ml_assets.storage.sources.parquet import BATCH_ROWS
+from ml_assets.storage.sources.text_table import append_values, create_text_table
+from ml_assets.storage.table_names import TableNames, table_names
 
 # Beyond this the head of the file stands for all of it, and no range is frozen from it.
 MAX_ROWS = 3_000_000
@@ -51,16 +54,15 @@ class Sniffed:
 
     Attributes:
         path: The file.
-        table: All cells as text, under the file's own column names; NULL where empty.
-        unnamed: Columns that a declaration cannot name: they have no name in the file (trailing
-            delimiters, a row index), or share it with another.
+        table: All cells as text; NULL where empty.
+        names: Its columns, under the file's own names where a table can bear them.
         format: How it was read: kind, delimiter, quote, encoding.
         complete: Whether ``table`` holds all rows.
     """
 
     path: Path
     table: pa.Table
-    unnamed: tuple[str, ...]
+    names: TableNames
     format: Format
     complete: bool
 
@@ -80,23 +82,24 @@ def sniff(path: Path, *, max_rows: int = MAX_ROWS) -> Sniffed:
         raise SourceError(message)
     match _kind(path):
         case "parquet":
-            table = _typed_as_text(f"read_parquet({_literal(path)})", path, max_rows + 1)
-            return _sniffed(path, table, Format(kind="parquet"), max_rows=max_rows)
+            table, names = _parquet_as_text(path, max_rows + 1)
+            return _sniffed(path, table, names, Format(kind="parquet"), max_rows=max_rows)
         case "jsonl":
             table = _json_lines(path, max_rows + 1)
-            return _sniffed(path, table, Format(kind="jsonl"), max_rows=max_rows)
+            names = table_names(table.column_names)
+            return _sniffed(path, table, names, Format(kind="jsonl"), max_rows=max_rows)
         case "csv":
             return _delimited(path, max_rows)
 
 
 def _sniffed(
-    path: Path, table: pa.Table, layout: Format, *, max_rows: int, unnamed: Sequence[str] = ()
+    path: Path, table: pa.Table, names: TableNames, layout: Format, *, max_rows: int
 ) -> Sniffed:
     if table.num_rows == 0:
         message = f"{path} has no rows. One row an observation is needed, below the names."
         raise SourceError(message)
     complete = table.num_rows <= max_rows
-    return Sniffed(path, table.slice(0, max_rows), tuple(unnamed), layout, complete)
+    return Sniffed(path, table.slice(0, max_rows), names, layout, complete)
 
 
 def _kind(path: Path) -> Kind:
@@ -135,10 +138,24 @@ def _ask(sql: str, path: Path) -> pa.Table:
         raise SourceError(message) from error
 
 
-def _typed_as_text(relation: str, path: Path, rows: int) -> pa.Table:
-    columns = _ask(f"SELECT * FROM {relation} LIMIT 0", path).column_names
-    texts = ", ".join(f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" for name in columns)
-    return _ask(f"SELECT {texts} FROM {relation} LIMIT {rows}", path)
+def _parquet_as_text(path: Path, rows: int) -> tuple[pa.Table, TableNames]:
+    """Return the texts that reading makes of the typed values."""
+    try:
+        with pq.ParquetFile(path) as file, duckdb.connect() as connection:
+            names = table_names(file.schema_arrow.names)
+            columns = {name: name for name in names.names}
+            create_text_table(connection, "rows", columns)
+            count = 0
+            batches = file.iter_batches(BATCH_ROWS)
+            while count < rows and (batch := next(batches, None)) is not None:
+                part = batch.slice(0, rows - count).rename_columns(names.names)
+                append_values(connection, "rows", columns, part, after=count)
+                count += part.num_rows
+            texts = connection.sql("SELECT * FROM rows ORDER BY _row").to_arrow_table()
+    except (pa.ArrowException, duckdb.Error, OSError) as error:
+        message = f"{path} cannot be read: {error}"
+        raise SourceError(message) from error
+    return texts.select(list(names.names)), names
 
 
 def _json_lines(path: Path, rows: int) -> pa.Table:
@@ -167,10 +184,13 @@ def _delimited(path: Path, max_rows: int) -> Sniffed:
     _refuse_a_missing_header(header, rows, path)
     if len(header) == width - 1:
         header = ["", *header]  # written by R: the row names' column has no name
-    names, unnamed = _column_names(header, max(width, len(header)))
-    table = _csv_as_text(text, path, names=names, delimiter=delimiter, quote=quote, rows=max_rows)
+    given = [name.strip() for name in (*header, *[""] * (width - len(header)))]
+    names = table_names(given)
+    table = _csv_as_text(
+        text, path, names=names.names, delimiter=delimiter, quote=quote, rows=max_rows
+    )
     layout = Format(kind="csv", delimiter=delimiter, quote=quote, encoding=encoding)
-    return _sniffed(path, table, layout, max_rows=max_rows, unnamed=unnamed)
+    return _sniffed(path, table, names, layout, max_rows=max_rows)
 
 
 def _unzipped(content: bytes, path: Path) -> bytes:
@@ -235,20 +255,6 @@ def _refuse_a_missing_header(header: list[str], rows: list[list[str]], path: Pat
             "the columns are missing. Put them there as the first line."
         )
         raise SourceError(message)
-
-
-def _column_names(header: Sequence[str], width: int) -> tuple[list[str], list[str]]:
-    """Return a name for each column, and the names of those that a declaration cannot name.
-
-    These have none in the file, or share it with another column.
-    """
-    given = [name.strip() for name in (*header, *[""] * (width - len(header)))]
-    shared = Counter(name.lower() for name in given)
-    names = [
-        name if name and shared[name.lower()] == 1 else f"{name or 'column'} [{position}]"
-        for position, name in enumerate(given, 1)
-    ]
-    return names, [name for name, original in zip(names, given, strict=True) if name != original]
 
 
 def _csv_as_text(

@@ -29,11 +29,13 @@ def inferred(columns, target="y", **asked):
         for name, values in columns.items()
     }
     unnamed, complete = asked.pop("unnamed", ()), asked.pop("complete", True)
+    spelled = asked.pop("spelled", {})
     return infer(
         pa.table(texts),
         Format(kind="csv"),
         Asked(target, **asked),
         unnamed=unnamed,
+        spelled=spelled,
         complete=complete,
         now=asked.pop("now", NOW),
     )
@@ -233,6 +235,16 @@ def test_a_file_that_ends_now_stays_open_and_an_old_one_is_closed():
     texts = pa.table({"at": [str(hour) for hour in HOURS], "y": [str(n) for n in range(400)]})
     fresh = infer(texts, Format(kind="csv"), Asked("y"), now=datetime(2024, 1, 20, tzinfo=UTC))
     assert fresh.pace.end is None
+
+
+def test_a_name_in_other_letters_is_its_own_column_and_may_tell_the_time():
+    columns = {"seen": chance(1).random(400), "Seen [3]": HOURS}
+    found = inferred(columns, spelled={"Seen [3]": "Seen"}, time=("Seen",))
+    assert found.time.columns == ("Seen",)
+    assert (column(found, "Seen").source, column(found, "Seen").role) == ("Seen", "time")
+    assert column(found, "seen_2").source == "seen"
+    assert found.renames == {"seen": "seen_2"}
+    assert any("differs from 'Seen' by case only" in doubt.text for doubt in found.doubts)
 
 
 def german(numbers, digits):

@@ -185,6 +185,14 @@ def test_parquet_becomes_text_without_loss(tmp_path):
         rows_of(tmp_path, content, name="a.parquet", columns=("wind",))
 
 
+def test_lengths_of_time_in_parquet_are_seconds(tmp_path):
+    values = {"at": ["1", "2"], "took": pa.array([1500, None], pa.duration("ms"))}
+    pq.write_table(pa.table(values), tmp_path / "made.parquet")
+    content = (tmp_path / "made.parquet").read_bytes()
+    rows = rows_of(tmp_path, content, name="a.parquet", columns=("at", "took"))
+    assert [row[3:] for row in rows] == [("1", "1.5"), ("2", None)]
+
+
 PACKED = gzip.compress((HEADER + "1,x,1\n" * 1000).encode())
 
 

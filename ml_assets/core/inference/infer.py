@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -25,6 +26,7 @@ from ml_assets.core.inference.number_marks import number_marks
 from ml_assets.core.inference.order import Order, find_order, in_file_order
 from ml_assets.core.inference.pace import find_pace
 from ml_assets.core.inference.sentinels import sentinels
+from ml_assets.core.inference.spelling import as_spelled
 from ml_assets.core.inference.texts import Texts
 from ml_assets.core.inference.truth import find_late, find_truth
 from ml_assets.core.inference.values import Doubt, Inference, Pace
@@ -62,6 +64,7 @@ class _Study:
     format: Format
     asked: Asked
     marks: Marks
+    spelled: Mapping[str, str]
     names: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, Values] = field(default_factory=dict)
     doubts: list[Doubt] = field(default_factory=list)
@@ -77,6 +80,7 @@ def infer(
     asked: Asked,
     *,
     unnamed: Sequence[str] = (),
+    spelled: Mapping[str, str] = MappingProxyType({}),
     complete: bool = True,
     now: datetime,
 ) -> Inference:
@@ -87,6 +91,8 @@ def infer(
         layout: How it was read.
         asked: What the user says.
         unnamed: Columns that cannot be named in a declaration.
+        spelled: Name in the file by name in the table, where they differ: DuckDB does not tell
+            order from Order.
         complete: Whether ``table`` holds all rows of the file.
         now: A file whose last row is long past is taken for closed.
 
@@ -98,31 +104,44 @@ def infer(
         message = f"The file has {table.num_rows} rows; at least {FEWEST_ROWS} are needed."
         raise DataError(message)
     texts = Texts(table)
-    asked = _with_names_of_the_file(asked, [n for n in table.column_names if n not in unnamed])
+    named = {spelled.get(n, n): n for n in table.column_names if n not in unnamed}
+    asked = _with_names_of_the_table(asked, named)
     marks, doubts = number_marks(texts)
     words, word_doubts = null_words(texts, marks)
     texts.empty_cells(words)
     written = {"decimal": marks.decimal, "thousands": marks.thousands, "null_words": ("", *words)}
     study = _Study(
-        texts, layout.model_copy(update=written), asked, marks, doubts=[*doubts, *word_doubts]
+        texts,
+        layout.model_copy(update=written),
+        asked,
+        marks,
+        spelled,
+        doubts=[*doubts, *word_doubts],
     )
     order = find_order(texts, asked.time, asked.time_format, skip=(*unnamed, asked.target))
     study.doubts += order.doubts
     order = _typed(study, order, unnamed)
     entities, order = _entities(study, order, unnamed)
-    return _concluded(study, order, entities, complete=complete, now=now)
+    inference = _concluded(study, order, entities, complete=complete, now=now)
+    return as_spelled(inference, spelled)
 
 
-def _with_names_of_the_file(asked: Asked, names: Sequence[str]) -> Asked:
-    """Return what was asked, in the file's own names; the contract's names are understood too."""
+def _with_names_of_the_table(asked: Asked, named: Mapping[str, str]) -> Asked:
+    """Return what was asked, in the table's names; the contract's names are understood too.
+
+    Args:
+        asked: What the user says.
+        named: Name in the table by name in the file.
+    """
+    names = list(named)
     clean = {new: old for old, new in identifiers(names).items()}
-    folded = {name.lower(): name for name in names}
+    folded = {name.lower(): name for name in reversed(names)}
 
     def found(name: str, option: str) -> str:
-        if name in names:
-            return name
+        if name in named:
+            return named[name]
         if name in clean or name.lower() in folded:
-            return clean.get(name) or folded[name.lower()]
+            return named[clean.get(name) or folded[name.lower()]]
         message = f"{option} {name!r} is not a column of the file. {nearest(name, names)}"
         raise DataError(message)
 
@@ -139,7 +158,9 @@ def _typed(study: _Study, order: Order, unnamed: Sequence[str]) -> Order:
     texts, marks = study.texts, study.marks
     hidden = () if order.counted else order.columns
     usable = [name for name in texts.names if name not in unnamed and name not in hidden]
-    study.names = identifiers(usable, taken=hidden)
+    in_file = {name: study.spelled.get(name, name) for name in (*usable, *hidden)}
+    given = identifiers([in_file[n] for n in usable], taken=[in_file[n] for n in hidden])
+    study.names = {name: given[in_file[name]] for name in usable}
     study.kinds = {
         name: values for name in usable if (values := values_of(texts, name, marks)) is not None
     }

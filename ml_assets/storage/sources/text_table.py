@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml_assets.core.reading import quoted
+
+UNITS_A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
 def numbers(after: int, count: int) -> pa.Array:
@@ -34,7 +37,8 @@ def append_values(
 ) -> None:
     """Append typed rows to a text table.
 
-    DuckDB writes a float with the fewest digits that read back alike, and a moment in ISO 8601.
+    DuckDB writes a float with the fewest digits that read back alike, and a moment in ISO 8601. A
+    length of time becomes its seconds: a contract knows numbers and moments only.
 
     Args:
         connection: Its time zone becomes UTC, so that moments carry the offset +00.
@@ -44,7 +48,7 @@ def append_values(
         after: Rows that are in the table.
     """
     # By place and not by name: names of files may differ by case alone.
-    arrays = [values.column(found) for found in columns.values()]
+    arrays = [in_seconds(values.column(found)) for found in columns.values()]
     places = [f"c{place}" for place in range(len(arrays))]
     texts = "".join(f", CAST({place} AS VARCHAR)" for place in places)
     connection.execute("SET TimeZone = 'UTC'")
@@ -53,6 +57,19 @@ def append_values(
     )
     connection.execute(f"INSERT INTO {quoted(name)} SELECT _row, NULL, NULL{texts} FROM _values")
     connection.unregister("_values")
+
+
+def in_seconds(values: pa.Array) -> pa.Array:
+    """Return lengths of time as seconds, and other values as they are.
+
+    Example:
+        >>> in_seconds(pa.array([1500, None], pa.duration("ms"))).to_pylist()
+        [1.5, None]
+    """
+    if not pa.types.is_duration(values.type):
+        return values
+    units = pc.cast(pc.cast(values, pa.int64()), pa.float64(), safe=False)
+    return pc.call_function("divide", [units, pa.scalar(UNITS_A_SECOND[values.type.unit])])
 
 
 def text_table(columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: int) -> pa.Table:
