@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ml_assets.core.inference import Inference, Inferred
+from ml_assets.storage.trial import Trial
 
 
 def print_inference(console: Console, inference: Inference, *, file: Path) -> None:
@@ -19,6 +20,23 @@ def print_inference(console: Console, inference: Inference, *, file: Path) -> No
         console.print(
             f"  [yellow]?[/yellow] [bold]{escape(doubt.about)}[/bold]: {escape(doubt.text)}"
         )
+
+
+def print_trial(console: Console, trial: Trial) -> None:
+    """Print what became of the rows, and what comes next."""
+    if not trial.reasons:
+        broken = ", ".join(f"{broken.rows:,} by {broken.rule}" for broken in trial.broken)
+        said = f"Read once as it will be: {trial.valid:,} rows valid, rejected: {broken or 0}."
+        console.print(escape(said))
+        console.print("Next: read defs.yaml, tighten contract.py, then")
+        return
+    console.print(
+        f"\n[bold red]Read once as it will be: {trial.rejected:,} rows ({trial.share:.0%}) are "
+        f"rejected, {trial.valid:,} are valid.[/bold red]"
+    )
+    for reason in trial.reasons:
+        console.print(f"  [red]?[/red] {escape(reason.text)}")
+    console.print("Next: correct this in defs.yaml or contract.py, then")
 
 
 def facts_table(inference: Inference, file: Path) -> Table:

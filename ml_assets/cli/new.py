@@ -1,7 +1,9 @@
 """`ml-assets new`: from a file to a problem's folder."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, cast, get_args
 
 import typer
@@ -9,15 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from ruamel.yaml import YAML
 
-from ml_assets.cli.inference_summary import print_inference
+from ml_assets.cli.inference_summary import print_inference, print_trial
 from ml_assets.components.scaffolder import checked_name, write_problem
 from ml_assets.core.drafting import Draft, draft
 from ml_assets.core.errors import DeclarationError, nearest
-from ml_assets.core.inference import Asked, Inference, infer
+from ml_assets.core.inference import Asked, Doubt, Inference, infer
 from ml_assets.core.problem import Problem, Task
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.sniffing import sniff
-from ml_assets.storage.trial import try_rows
+from ml_assets.storage.trial import Trial, try_rows
 
 DEFS_FOLDER = Path("ml_assets", "defs")
 
@@ -62,19 +64,37 @@ def new(  # noqa: PLR0917  typer makes options of the parameters
         task=_task(task),
     )
     inference = inferred(file, asked, now=datetime.now(UTC))
-    drafted = draft(inference, name=name, path=declared_path(file, root))
-    write_problem(place, drafted.files)
+    path = declared_path(file, root)
     console = Console()
     print_inference(console, inference, file=file)
+    trial = tried(draft(inference, name=name, path=path), root=root)
+    drafted = draft(with_reasons(inference, trial), name=name, path=path)
+    # Only now: a draft that fails its trial must not stand in the way of the next one.
+    write_problem(place, drafted.files)
     console.print(f"\nWritten: [bold]{place}[/bold] ({', '.join(drafted.files)})")
-    trial = try_rows(check_loads(drafted, place), root=root, now=datetime.now(UTC))
-    broken = ", ".join(f"{count:,} by {rule}" for rule, count in trial.rejected.items())
-    console.print(f"Read once as it will be: {trial.valid:,} rows valid, rejected: {broken or 0}.")
-    console.print(
-        "Next: read defs.yaml, tighten contract.py, then\n"
-        f"  dg check defs\n  ml-assets materialize {name}",
-        highlight=False,
-    )
+    print_trial(console, trial)
+    console.print(f"  dg check defs\n  ml-assets materialize {name}", highlight=False)
+
+
+def tried(drafted: Draft, *, root: Path) -> Trial:
+    """Read the rows of a draft once, as the first run will.
+
+    Args:
+        drafted: The three files.
+        root: Where relative paths start.
+
+    Raises:
+        DataError: If no row is valid.
+    """
+    with TemporaryDirectory() as folder:
+        write_problem(Path(folder), drafted.files)
+        return try_rows(check_loads(drafted, Path(folder)), root=root, now=datetime.now(UTC))
+
+
+def with_reasons(inference: Inference, trial: Trial) -> Inference:
+    """Return what was inferred, with the doubt that too many rows are rejected."""
+    doubts = (Doubt(reason.column or "rows", reason.text) for reason in trial.reasons)
+    return replace(inference, doubts=(*inference.doubts, *doubts))
 
 
 def inferred(file: Path, asked: Asked, *, now: datetime) -> Inference:

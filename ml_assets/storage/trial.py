@@ -1,11 +1,11 @@
 """Reads a declared file once, as the first run will, and says what becomes of its rows."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from ml_assets.core.errors import DataError
 from ml_assets.core.problem import FilesSource
@@ -14,6 +14,53 @@ from ml_assets.core.validation import validate_rows
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.sources.files import OpenFiles
 
+# Few enough that a person need not look: what a contract allows unless it says otherwise.
+FEW_REJECTED = 0.05
+MOST_REASONS = 5
+EXAMPLES = 3
+LONGEST = 60
+HOW_IT_IS_WRITTEN = (
+    "Say in source.format how it is written, or give it another type in contract.py."
+)
+ADVICE = {
+    "type": HOW_IT_IS_WRITTEN,
+    "not_finite": HOW_IT_IS_WRITTEN,
+    "event_time": "Correct time.format, or name other columns of the time.",
+    "known_at": "Correct the format of time.known_at in source.format.dates.",
+    "time_range": "Correct partitions.start and partitions.end, or time.format.",
+    "malformed_row": "Correct source.format.delimiter and quote, or mend these lines.",
+    "duplicate": "Name the columns that tell these rows apart under keys.",
+    "not_nullable": "Make the column nullable in contract.py.",
+}
+ADVICE_ON_VALUES = "If these values are right, widen the rule in contract.py."
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Rows that break one rule in one column.
+
+    Attributes:
+        rule: The rule.
+        column: The column; None for a rule about whole rows.
+        rows: How many.
+        examples: Some of the values, the most frequent first.
+    """
+
+    rule: str
+    column: str | None
+    rows: int
+    examples: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """What is broken and how to mend it, in one line."""
+        where = f" in {self.column!r}" if self.column else ""
+        values = ", ".join(repr(shorten(value, LONGEST)) for value in self.examples)
+        such = f", such as {values}" if values else ""
+        rule = shorten(self.rule, 2 * LONGEST)
+        advice = ADVICE.get(self.rule, ADVICE_ON_VALUES)
+        return f"{self.rows:,} rows break {rule!r}{where}{such}. {advice}"
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -21,11 +68,38 @@ class Trial:
 
     Attributes:
         valid: Rows that keep the contract.
-        rejected: Rows by the rule they break.
+        broken: Why the others were rejected, the most frequent reason first.
+        bearable: Share of rejected rows that calls for no doubt.
     """
 
     valid: int
-    rejected: Mapping[str, int]
+    broken: tuple[Broken, ...]
+    bearable: float
+
+    @property
+    def rejected(self) -> int:
+        """Rows that break a rule."""
+        return sum(broken.rows for broken in self.broken)
+
+    @property
+    def share(self) -> float:
+        """Share of the rows that are rejected."""
+        return self.rejected / max(1, self.valid + self.rejected)
+
+    @property
+    def reasons(self) -> tuple[Broken, ...]:
+        """What a person must look at: the main reasons, where more than a few rows are rejected."""
+        return self.broken[:MOST_REASONS] if self.share > self.bearable else ()
+
+
+def shorten(text: str, most: int) -> str:
+    """Return a text, cut off where it is too long for one line.
+
+    Example:
+        >>> shorten("a long text", 6)
+        'a lon…'
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def try_rows(declared: DeclaredProblem, *, root: Path, now: datetime) -> Trial:
@@ -46,7 +120,7 @@ def try_rows(declared: DeclaredProblem, *, root: Path, now: datetime) -> Trial:
     names = contract.contract.names
     wanted = source_columns(problem.time, names)
     opened = OpenFiles(problem.source, root=root, columns=wanted)
-    valid, rejected = 0, dict[str, int]()
+    valid, rejected = 0, list[pa.Table]()
     for found in opened.found():
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
@@ -63,12 +137,25 @@ def try_rows(declared: DeclaredProblem, *, root: Path, now: datetime) -> Trial:
             connection.execute(f"CREATE TEMP TABLE raw AS {select}")
             judged = validate_rows(connection, "raw", problem, contract)
         valid += judged.valid.num_rows
-        for rule in judged.rejected["rule"].to_pylist():
-            rejected[rule] = rejected.get(rule, 0) + 1
+        rejected.append(judged.rejected.select(["rule", "column", "value"]))
+    broken = _broken(pa.concat_tables(rejected)) if rejected else ()
     if not valid:
-        message = (
-            f"No row of {problem.source.path} is valid: {dict(rejected)}. Look at the first "
-            f"lines of the file and at {declared.folder}."
-        )
+        reasons = " ".join(reason.text for reason in broken[:MOST_REASONS])
+        message = f"No row of {problem.source.path} is valid. {reasons or 'It has no rows.'}"
         raise DataError(message)
-    return Trial(valid, rejected)
+    return Trial(valid, broken, min(FEW_REJECTED, problem.quality.max_rejected))
+
+
+def _broken(rejected: pa.Table) -> tuple[Broken, ...]:
+    with duckdb.connect() as connection:
+        connection.register("rejected", rejected)
+        rows = connection.execute(
+            'WITH counted AS (SELECT rule, "column", value, count(*) AS n FROM rejected '
+            'GROUP BY ALL) SELECT rule, "column", CAST(sum(n) AS BIGINT) AS broken, '
+            f"list(value ORDER BY n DESC, value)[:{EXAMPLES}] FROM counted "
+            'GROUP BY rule, "column" ORDER BY broken DESC, rule, "column"'
+        ).fetchall()
+    return tuple(
+        Broken(rule, column, count, tuple(value for value in values if value is not None))
+        for rule, column, count, values in rows
+    )

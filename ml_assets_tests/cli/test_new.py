@@ -4,6 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 from ruamel.yaml import YAML
@@ -11,6 +15,7 @@ from typer.testing import CliRunner
 
 from ml_assets.cli.new import declared_path, new
 from ml_assets.components.scaffolder import MLProblemScaffolder
+from ml_assets.core import drafting
 from ml_assets.core.errors import DataError, DeclarationError, SourceError
 from ml_assets.core.inference import Asked
 from ml_assets.core.problem import Problem
@@ -23,6 +28,14 @@ from ml_assets_tests.real_data import DATA
 needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason=f"no real tables in {DATA}: set ML_ASSETS_DATA_DIR"
 )
+
+WITH_ANOTHER_TYPE = """
+import pandera.pandas as pa
+
+class Row(pa.DataFrameModel):
+    amount: bool
+    fee: float = pa.Field(nullable=True)
+"""
 
 
 @pytest.fixture
@@ -85,6 +98,70 @@ def test_a_wrong_argument_is_named(command, table, arguments, error, words):
     assert not (table.parent.parent / "ml_assets").exists()
 
 
+def payments(path, **columns):
+    times = pd.date_range("2025-01-01", periods=400, freq="h", tz="UTC")
+    chance = np.random.default_rng(5)
+    fees = {"ts": times, "fee": chance.random(400) * 20}
+    pq.write_table(pa.table({name: pa.array(v) for name, v in (fees | columns).items()}), path)
+    return path
+
+
+def test_lengths_of_time_are_seconds_when_drafted_and_when_read(command, tmp_path):
+    lengths = pa.array(np.random.default_rng(6).integers(1, 10**9, 400), pa.duration("ns"))
+    file = payments(tmp_path / "payments.parquet", dur=lengths)
+    result = command("payments", "--from", file, "--target", "fee")
+    assert result.exit_code == 0, result.exception
+    assert "400 rows valid, rejected: 0" in result.output
+    drafted_contract = (tmp_path / "ml_assets/defs/payments/contract.py").read_text()
+    assert "dur: Series[float]" in drafted_contract
+
+
+def test_columns_that_differ_by_case_are_both_kept_in_any_file(command, tmp_path):
+    chance = np.random.default_rng(7)
+    columns = {"price": chance.random(400), "Price": chance.integers(1, 9, 400)}
+    file = payments(tmp_path / "payments.parquet", **columns)
+    text = tmp_path / "payments.csv"
+    text.write_bytes(pq.read_table(file).to_pandas().to_csv(index=False).encode())
+    for place in (file, text):
+        name = place.suffix[1:]
+        result = command(name, "--from", place, "--target", "fee")
+        assert "400 rows valid, rejected: 0" in result.output, result.exception
+        attributes = YAML(typ="safe").load(tmp_path / f"ml_assets/defs/{name}/defs.yaml")
+        [renames] = attributes["attributes"]["source"]["renames"]
+        assert renames["columns"] == {"Price": "price_2"}
+        assert "differs from 'Price' by case only" in " ".join(result.output.split())
+    target = command("other", "--from", text, "--target", "Price")
+    assert "price_2: " in target.output
+
+
+def test_a_draft_that_no_row_fits_names_the_reason_and_leaves_nothing(
+    command, tmp_path, monkeypatch
+):
+    file = payments(tmp_path / "payments.parquet", amount=np.arange(400) * 1.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(drafting, "contract_text", lambda *_, **__: WITH_ANOTHER_TYPE)
+        result = command("payments", "--from", file, "--target", "fee")
+    assert isinstance(result.exception, DataError)
+    assert "400 rows break 'type' in 'amount', such as '0.0'" in str(result.exception)
+    assert not (tmp_path / "ml_assets" / "defs" / "payments").exists()
+    assert command("payments", "--from", file, "--target", "fee").exit_code == 0
+
+
+def test_many_rejected_rows_are_a_doubt_with_column_rule_and_values(command, tmp_path):
+    times = pd.date_range("2025-01-01", periods=400, freq="h")
+    frame = pd.DataFrame({"ts": [*times, *times[:60]]})
+    frame["fee"] = np.random.default_rng(8).random(460)
+    frame.to_csv(tmp_path / "fees.csv", index=False)
+    result = command("fees", "--from", tmp_path / "fees.csv", "--target", "fee")
+    said = " ".join(result.output.split())
+    assert "60 rows (13%) are rejected, 400 are valid" in said
+    assert "60 rows break 'duplicate', such as '2025-01-01 00:00:00+00'" in said
+    assert "Name the columns that tell these rows apart under keys" in said
+    assert "Next: correct this" in said
+    declared = (tmp_path / "ml_assets/defs/fees/defs.yaml").read_text()
+    assert "look at rows: 60 rows break 'duplicate'" in declared
+
+
 def test_a_name_that_no_problem_can_bear_is_refused(command, table):
     result = command("Air-Quality", "--from", table, "--target", "T")
     assert isinstance(result.exception, DeclarationError)
@@ -122,7 +199,7 @@ def test_a_long_file_is_read_in_part_and_says_so(tmp_path):
 
 def test_columns_that_cannot_be_named_are_set_apart(tmp_path):
     (tmp_path / "x.csv").write_text("a,x,x,\n" + "1,2,3,\n" * 3)
-    assert sniff(tmp_path / "x.csv").unnamed == ("x [2]", "x [3]", "column [4]")
+    assert sniff(tmp_path / "x.csv").names.unnamed == ("x [2]", "x [3]", "column [4]")
 
 
 def test_a_row_index_without_a_name_is_set_apart(tmp_path):
@@ -131,7 +208,7 @@ def test_a_row_index_without_a_name_is_set_apart(tmp_path):
     named.write_text(text)
     short = tmp_path / "short.csv"  # as R writes it: the header is one name short
     short.write_text(text.replace('"","date"', '"date"', 1))
-    assert sniff(named).unnamed == sniff(short).unnamed == ("column [1]",)
+    assert sniff(named).names.unnamed == sniff(short).names.unnamed == ("column [1]",)
     assert sniff(named).table.column("Light") == sniff(short).table.column("Light")
 
 
