@@ -1,10 +1,13 @@
 """What a training came to, in two lines of the console."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from ml_assets.storage.workspace import Workspace
 
 SHOWN = 6
+PLAIN = 1000  # from here on whole numbers
 
 
 def weighed(workspace: Workspace, problem: str, cutoff: datetime) -> str:
@@ -25,6 +28,10 @@ def weighed(workspace: Workspace, problem: str, cutoff: datetime) -> str:
     return f"{metric}: {told}\n{decision['reason']}{learned if kinds[chosen] == 'baseline' else ''}"
 
 
-def _told(score: dict) -> str:
-    between = "" if score["low"] is None else f" ({score['low']:.4g} to {score['high']:.4g})"
-    return f"{score['model']} {score['value']:.4g}{between}"
+def _told(score: Mapping[str, Any]) -> str:
+    low, value, high = (_short(score[name]) for name in ("low", "value", "high"))
+    return f"{score['model']} {value} ({low} to {high})"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= PLAIN else f"{value:.4g}"
