@@ -109,6 +109,9 @@ def test_customers_are_told_apart_by_their_text_and_no_running_number_is(tmp_pat
     file = written(tmp_path, customer_id=names, **same, **target)
     found = drafted(tmp_path, file, Asked("amount"))
     assert found.declared.problem.keys == ("customer_id",)
+    churned = written(tmp_path, customer_id=names, **same, churned=same["x"] > 1)
+    metrics = drafted(tmp_path / "c", churned, Asked("churned")).declared.problem.metrics
+    assert metrics == ("log_loss", "accuracy", "brier", "roc_auc", "f1")
     file = written(tmp_path, row_id=np.argsort(np.argsort(same["at"])), **same, **target)
     assert drafted(tmp_path / "b", file, Asked("amount")).declared.problem.keys == ()
 

@@ -58,10 +58,12 @@ def _window(inference: Inference) -> Iterator[str]:
 
 
 def _metrics(inference: Inference) -> tuple[str, ...]:
+    persists = any(one.kind == "persistence" for one in inference.baselines)
+    compared = ("temporal_kappa",) if persists else ()
     match inference.truth.task:
         case "regression":
             return ("mae", "rmse", "bias", "r2")
         case "binary":
-            return ("log_loss", "accuracy", "brier", "roc_auc", "f1", "temporal_kappa")
+            return ("log_loss", "accuracy", "brier", "roc_auc", "f1", *compared)
         case "multiclass":
-            return ("log_loss", "accuracy", "f1", "temporal_kappa")
+            return ("log_loss", "accuracy", "f1", *compared)
