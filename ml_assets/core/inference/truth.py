@@ -181,5 +181,8 @@ def _later_moments(texts: Texts, kinds: Mapping[str, Kind]) -> dict[str, str]:
         if kind == "datetime":
             (after,) = texts.row(f"SELECT avg(({quoted(name)} > event_time)::INT) FROM {TYPED}")
             if (after or 0) > 0.01:
-                late[name] = f"{name} lies after the event on {after:.0%} of the rows"
+                late[name] = (
+                    f"{name} lies after the event on {after:.0%} of the rows (if it says when a "
+                    "row was received, declare it as time.known_at)"
+                )
     return late
