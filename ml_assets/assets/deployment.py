@@ -132,8 +132,10 @@ def _what_speaks_against(
     version, serving = packed.version, None if state is None else state.champion.version
     if state is not None and serving == version:
         return state.newest.reason
-    if any(one.version == version for one in entries if one.event in SERVES):
-        return f"{version} has served before. To bring it back: ml-assets promote."
+    before = [one for one in entries if one.event in SERVES and one.version == version]
+    if before:
+        command = f"ml-assets promote {before[-1].problem} {version}"
+        return f"{version} has served before. To bring it back: {command}"
     if serving != packed.judged_beside:
         return (
             f"{version} was judged beside {packed.judged_beside or 'no champion'}, and "

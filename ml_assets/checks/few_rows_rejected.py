@@ -6,11 +6,15 @@ from duckdb import DuckDBPyConnection
 from ml_assets.checks.property import asset_property, listed
 from ml_assets.core.window import Window
 from ml_assets.storage.declared import DeclaredProblem
-from ml_assets.storage.partition_counts import commonest_reasons, partition_counts
+from ml_assets.storage.feature_tables import table_name
+from ml_assets.storage.partition_counts import partition_counts
+from ml_assets.storage.placement import place
+from ml_assets.storage.rejections import broken_rules
 from ml_assets.storage.workspace import Workspace
 
 # One bad row of three is no reason to stop: smaller partitions are judged as if they had 20 rows.
 MIN_ROWS = 20
+NAMED = 3
 
 
 def few_rows_rejected(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
@@ -31,7 +35,7 @@ def few_rows_rejected(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         days = [str(day)[:10] for day in over["_date"]]
         found = f"At most {worst:.1%} of a partition's rows are rejected; {bound:.1%} are allowed."
         if days:
-            reasons = commonest_reasons(connection, workspace.lake, declared, window)
+            reasons = _reasons(connection, workspace, declared, window)
             found = f"{found} More are on {listed(days)}. {'; '.join(reasons)}."
         return dg.AssetCheckResult(
             passed=not days,
@@ -48,3 +52,17 @@ def few_rows_rejected(declared: DeclaredProblem) -> dg.AssetChecksDefinition:
         )
 
     return asset_property(declared, "validated_data", few_rows_rejected, judge, blocking=True)
+
+
+def _reasons(
+    connection: DuckDBPyConnection, workspace: Workspace, declared: DeclaredProblem, window: Window
+) -> list[str]:
+    """Say of the commonest reasons how often rows were rejected for them, and by which value."""
+    workspace.lake.register(connection, table_name(declared, "rejected_rows"), name="rejected")
+    where = place(declared.problem, window, moment="_time").where
+    broken = broken_rules(connection, f"FROM rejected WHERE {where} AND rule <> 'duplicate'")
+    return [
+        f"{one.rule}{f' in {one.column!r}' if one.column else ''}: {one.rows:,} rows"
+        f"{f', most often {one.examples[0]!r}' if one.examples else ''}"
+        for one in broken[:NAMED]
+    ]

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ml_assets.core.inference import Inference, Inferred
-from ml_assets.storage.trial import Trial
+from ml_assets.storage.trial import Trial, advice
 
 
 def print_inference(console: Console, inference: Inference, *, file: Path) -> None:
@@ -35,7 +35,7 @@ def print_trial(console: Console, trial: Trial) -> None:
         f"rejected, {trial.valid:,} are valid.[/bold red]"
     )
     for reason in trial.reasons:
-        console.print(f"  [red]?[/red] {escape(reason.text)}")
+        console.print(f"  [red]?[/red] {escape(advice(reason))}")
     console.print("Next: correct this in defs.yaml or contract.py, then")
 
 

@@ -19,7 +19,7 @@ from ml_assets.core.inference import Asked, Doubt, Inference, infer
 from ml_assets.core.problem import Problem, Task
 from ml_assets.storage.declared import DeclaredProblem
 from ml_assets.storage.sniffing import sniff
-from ml_assets.storage.trial import Trial, try_rows
+from ml_assets.storage.trial import Trial, advice, try_rows
 
 DEFS_FOLDER = Path("ml_assets", "defs")
 
@@ -93,7 +93,7 @@ def tried(drafted: Draft, *, root: Path) -> Trial:
 
 def with_reasons(inference: Inference, trial: Trial) -> Inference:
     """Return what was inferred, with the doubt that too many rows are rejected."""
-    doubts = (Doubt(reason.column or "rows", reason.text) for reason in trial.reasons)
+    doubts = (Doubt(reason.column or "rows", advice(reason)) for reason in trial.reasons)
     return replace(inference, doubts=(*inference.doubts, *doubts))
 
 

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated
 
+import dagster as dg
 import duckdb
 import typer
 from rich.console import Console
@@ -31,7 +32,7 @@ Problem = Annotated[str, typer.Argument(help="Name of the problem.")]
 
 def materialize(
     problem: Problem,
-    job: Annotated[str, typer.Option(help=", ".join(JOBS))] = ("pipeline"),
+    job: Annotated[str, typer.Option(help=", ".join(JOBS))] = "pipeline",
     start: Annotated[datetime | None, typer.Option(help="First partition; default: all.")] = None,
     end: Annotated[datetime | None, typer.Option(help="Where the last partition ends.")] = None,
 ) -> None:
@@ -49,21 +50,7 @@ def materialize(
         began = time.monotonic()
         with console.status("materialising"):
             result = runner.run(job, window, raise_on_error=False)
-        table = Table("asset or check", "result", "what was found")
-        for event in result.all_events:
-            if event.is_step_failure:
-                error = event.step_failure_data.error
-                cause = error.cause if error and error.cause else error
-                table.add_row(
-                    event.step_key or "", "[red]failed[/]", escape(cause.message) if cause else ""
-                )
-        for check in result.get_asset_check_evaluations():
-            mark = "[green]holds[/]" if check.passed else f"[red]{check.severity.value}[/]"
-            name = f"{check.asset_key.path[-1]}: {check.check_name}"
-            table.add_row(name, mark, escape(check.description or ""))
-            if not check.passed and TO_DO in check.metadata:
-                table.add_row("", "", escape(str(check.metadata[TO_DO].value)))
-        console.print(table)
+        console.print(_outcome(result))
         seconds = time.monotonic() - began
         if result.success and "evaluation_report" in JOBS[job][0]:
             told = weighed(runner.workspace, problem, window.end)
@@ -74,6 +61,24 @@ def materialize(
         )
         raise typer.Exit(1)
     console.print(f"[bold green]done[/] in {seconds:.0f} s. Next: ml-assets status {problem}")
+
+
+def _outcome(result: dg.ExecuteInProcessResult) -> Table:
+    """Show what failed, and what each check found."""
+    table = Table("asset or check", "result", "what was found")
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause if error and error.cause else error
+            said = escape(cause.message) if cause else ""
+            table.add_row(event.step_key or "", "[red]failed[/]", said)
+    for check in result.get_asset_check_evaluations():
+        mark = "[green]holds[/]" if check.passed else f"[red]{check.severity.value}[/]"
+        name = f"{check.asset_key.path[-1]}: {check.check_name}"
+        table.add_row(name, mark, escape(check.description or ""))
+        if not check.passed and TO_DO in check.metadata:
+            table.add_row("", "", escape(str(check.metadata[TO_DO].value)))
+    return table
 
 
 def reproduce(

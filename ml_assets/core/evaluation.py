@@ -156,11 +156,7 @@ def evaluate(
 
 
 def _judged(
-    problem: Problem,
-    walk: Walk,
-    metrics: tuple[str, ...],
-    warnings: tuple[str, ...],
-    seed: int,
+    problem: Problem, walk: Walk, metrics: tuple[str, ...], warnings: tuple[str, ...], seed: int
 ) -> Evaluation:
     parts = declared_slices(walk.rows.frame, problem.slices)
     models = [JudgedModel(problem, walk, one, parts, seed) for one in walk.answers]

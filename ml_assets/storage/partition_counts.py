@@ -12,8 +12,6 @@ from ml_assets.storage.placement import place
 # Columns that counting needs, for tables that do not exist yet.
 PLACED = {"_date": "DATE", "_time": "TIMESTAMPTZ"}
 REJECTED = {**PLACED, "rule": "VARCHAR"}
-REASONS = {**REJECTED, "column": "VARCHAR", "value": "VARCHAR"}
-NAMED = 3
 VALIDATED = {"_date": "DATE", "event_time": "TIMESTAMPTZ"}
 
 
@@ -44,28 +42,3 @@ def partition_counts(
         ) GROUP BY _date ORDER BY _date
         """
     ).df()
-
-
-def commonest_reasons(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, declared: DeclaredProblem, window: Window
-) -> list[str]:
-    """Say of the commonest reasons for which rows of ``window`` were rejected how often and what.
-
-    Duplicates are left out, as where they are counted.
-    """
-    lake.register(
-        connection, table_name(declared, "rejected_rows"), name="n_reasons", columns=REASONS
-    )
-    where = place(declared.problem, window, moment="_time").where
-    found = connection.execute(
-        f"""
-        SELECT rule, "column", count(*) AS n, mode(value)
-        FROM n_reasons WHERE {where} AND rule <> 'duplicate'
-        GROUP BY ALL ORDER BY n DESC, rule LIMIT {NAMED}
-        """
-    ).fetchall()
-    return [
-        f"{rule}{f' in {column!r}' if column else ''}: {count:,} rows"
-        f"{'' if value is None else f', most often {value!r}'}"
-        for rule, column, count, value in found
-    ]

@@ -12,12 +12,12 @@ from ml_assets.core.problem import FilesSource
 from ml_assets.core.reading import landing_sql, source_columns
 from ml_assets.core.validation import validate_rows
 from ml_assets.storage.declared import DeclaredProblem
+from ml_assets.storage.rejections import Broken, broken_rules
 from ml_assets.storage.sources.files import OpenFiles
 
 # Few enough that a person need not look: what a contract allows unless it says otherwise.
 FEW_REJECTED = 0.05
 MOST_REASONS = 5
-EXAMPLES = 3
 LONGEST = 60
 HOW_IT_IS_WRITTEN = (
     "Say in source.format how it is written, or give it another type in contract.py."
@@ -33,33 +33,6 @@ ADVICE = {
     "not_nullable": "Make the column nullable in contract.py.",
 }
 ADVICE_ON_VALUES = "If these values are right, widen the rule in contract.py."
-
-
-@dataclass(frozen=True)
-class Broken:
-    """Rows that break one rule in one column.
-
-    Attributes:
-        rule: The rule.
-        column: The column; None for a rule about whole rows.
-        rows: How many.
-        examples: Some of the values, the most frequent first.
-    """
-
-    rule: str
-    column: str | None
-    rows: int
-    examples: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """What is broken and how to mend it, in one line."""
-        where = f" in {self.column!r}" if self.column else ""
-        values = ", ".join(repr(shorten(value, LONGEST)) for value in self.examples)
-        such = f", such as {values}" if values else ""
-        rule = shorten(self.rule, 2 * LONGEST)
-        advice = ADVICE.get(self.rule, ADVICE_ON_VALUES)
-        return f"{self.rows:,} rows break {rule!r}{where}{such}. {advice}"
 
 
 @dataclass(frozen=True)
@@ -140,22 +113,23 @@ def try_rows(declared: DeclaredProblem, *, root: Path, now: datetime) -> Trial:
         rejected.append(judged.rejected.select(["rule", "column", "value"]))
     broken = _broken(pa.concat_tables(rejected)) if rejected else ()
     if not valid:
-        reasons = " ".join(reason.text for reason in broken[:MOST_REASONS])
+        reasons = " ".join(map(advice, broken[:MOST_REASONS]))
         message = f"No row of {problem.source.path} is valid. {reasons or 'It has no rows.'}"
         raise DataError(message)
     return Trial(valid, broken, min(FEW_REJECTED, problem.quality.max_rejected))
 
 
+def advice(broken: Broken) -> str:
+    """Say what is broken and how to mend it, in one line."""
+    where = f" in {broken.column!r}" if broken.column else ""
+    values = ", ".join(repr(shorten(value, LONGEST)) for value in broken.examples)
+    such = f", such as {values}" if values else ""
+    rule = shorten(broken.rule, 2 * LONGEST)
+    mend = ADVICE.get(broken.rule, ADVICE_ON_VALUES)
+    return f"{broken.rows:,} rows break {rule!r}{where}{such}. {mend}"
+
+
 def _broken(rejected: pa.Table) -> tuple[Broken, ...]:
     with duckdb.connect() as connection:
         connection.register("rejected", rejected)
-        rows = connection.execute(
-            'WITH counted AS (SELECT rule, "column", value, count(*) AS n FROM rejected '
-            'GROUP BY ALL) SELECT rule, "column", CAST(sum(n) AS BIGINT) AS broken, '
-            f"list(value ORDER BY n DESC, value)[:{EXAMPLES}] FROM counted "
-            'GROUP BY rule, "column" ORDER BY broken DESC, rule, "column"'
-        ).fetchall()
-    return tuple(
-        Broken(rule, column, count, tuple(value for value in values if value is not None))
-        for rule, column, count, values in rows
-    )
+        return broken_rules(connection, "FROM rejected")

@@ -9,7 +9,7 @@ known of how the errors hang together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -96,9 +96,7 @@ def compare(
     reach = t.ppf((1 + CONFIDENCE) / 2, freedom)
     starts = before.values.mean(axis=0)
 
-    def shift(
-        at: int, change: float, error: float, p_value: float, *, alone: bool = False
-    ) -> ParameterShift:
+    def shift(at: int, change: float, error: float, p_value: float) -> ParameterShift:
         return ParameterShift(
             parameters[at].name,
             parameters[at].unit,
@@ -109,21 +107,17 @@ def compare(
             p_value=float(p_value),
             entities=len(before.entities),
             moved=bool(p_value < ERROR_RATE),
-            alone=alone,
         )
 
-    found = [
-        shift(at, mean[at], errors[at], corrected[at]) for at in np.argsort(-far, kind="stable")
-    ]
+    order = np.argsort(-far, kind="stable")
+    found = tuple(shift(at, mean[at], errors[at], corrected[at]) for at in order)
     if any(one.moved for one in found) or len(before.entities) < MANY_ENTITIES:
-        return tuple(found)
-    likeliest = one_cause(mean, covariance, freedom=freedom)
-    if likeliest is None:
-        return tuple(found)
-    cause = shift(likeliest.at, likeliest.change, likeliest.error, likeliest.p_value, alone=True)
-    if not cause.moved:
-        return tuple(found)
-    return (cause, *(one for one in found if one.name != cause.name))
+        return found
+    single = one_cause(mean, covariance, freedom=freedom)
+    if single is None:
+        return found
+    cause = replace(shift(single.at, single.change, single.error, single.p_value), alone=True)
+    return (cause, *(one for one in found if one.name != cause.name)) if cause.moved else found
 
 
 def holm(p_values: Floats) -> Floats:
